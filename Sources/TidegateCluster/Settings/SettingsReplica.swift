@@ -1,0 +1,137 @@
+internal import FoundationEssentials
+package import Logging
+internal import ServiceLifecycle
+internal import Synchronization
+package import TidegateCore
+
+/// The node's copy of all gateways and tokens, fed by a watch on the coordination store.
+///
+/// Invariants: a key's picture only moves to newer revisions; what the watch has removed is not brought back by a slower
+/// read (`SettingsTable`). Readers never wait.
+package final class SettingsReplica: GatewayDirectory, Service {
+    private let store: any CoordinationStore
+    private let keys: CoordinationKeys
+    private let logger: Logger
+    private let clock = ContinuousClock()
+    private let origin = ContinuousClock().now
+    private let table = Mutex(SettingsTable())
+
+    /// Entries per read of the store.
+    private static let pageEntries = 500
+    /// Full re-reads guard against a watch that was silently lost (protocol §10).
+    private static let relistInterval = Duration.seconds(60)
+    private static let retryPause = Duration.milliseconds(500)
+
+    package init(store: any CoordinationStore, keys: CoordinationKeys, logger: Logger) {
+        self.store = store
+        self.keys = keys
+        self.logger = logger
+    }
+
+    /// Reads everything once; after it, `cached…` answers for all that existed before.
+    package func load() async throws(TidegateError) -> Revision {
+        var entries: [KeyValue] = []
+        var after: String?
+        var revision: Revision?
+        repeat {
+            let page = try await store.range(prefix: keys.accounts, after: after, limit: Self.pageEntries)
+            entries += page.entries
+            revision = revision ?? page.revision
+            after = page.hasMore ? page.entries.last?.key : nil
+        } while after != nil
+        let asOf = revision ?? 0
+        let changes = entries.compactMap { decode($0) }
+        table.withLock { $0.replace(with: changes, asOf: asOf) }
+        return asOf
+    }
+
+    /// Follows changes until cancelled.
+    package func run() async throws {
+        while !Task.isCancelled {
+            do {
+                try await follow(from: try await load() + 1)
+            } catch is CancellationError {
+                return
+            } catch is WatchCompacted {
+                continue
+            } catch {
+                logger.warning("Settings cannot be followed, trying again", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: Self.retryPause)
+            }
+        }
+    }
+
+    /// Returns when it is time to list again.
+    private func follow(from revision: Revision) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for try await batch in self.store.watch(prefix: self.keys.accounts, from: revision) {
+                    self.apply(batch)
+                }
+            }
+            group.addTask { try await Task.sleep(for: Self.relistInterval) }
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func apply(_ batch: WatchBatch) {
+        let changes: [SettingsTable.Change] = batch.changes.compactMap { change in
+            switch change {
+            case .put(let entry): decode(entry)
+            case .delete(let key, let revision):
+                SettingsKey(key, under: keys.accounts).map { .removed($0, revision: revision) }
+            }
+        }
+        table.withLock { $0.apply(changes, through: batch.revision) }
+    }
+
+    /// An unreadable document is logged and left as it was: one bad key must not stop the others.
+    private func decode(_ entry: KeyValue) -> SettingsTable.Change? {
+        guard let key = SettingsKey(entry.key, under: keys.accounts) else { return nil }
+        do {
+            return try SettingsTable.Change(key: key, entry: entry)
+        } catch {
+            logger.error("A settings document cannot be read", metadata: ["key": "\(entry.key)", "error": "\(error)"])
+            return nil
+        }
+    }
+
+    private var now: Duration { origin.duration(to: clock.now) }
+}
+
+extension SettingsReplica {
+    package func cachedGateway(account: String, name: String) -> GatewayView? {
+        table.withLock { $0.gateways[account]?[name] }
+    }
+
+    package func cachedToken(account: String, digest: TokenDigest) -> TokenView? {
+        table.withLock { $0.tokens[account]?[digest] }
+    }
+
+    package func resolveGateway(account: String, name: String) async throws(TidegateError) -> GatewayView? {
+        let key = SettingsKey.gateway(account: account, name: name)
+        if table.withLock({ $0.isKnownAbsent(key, at: now) }) { return nil }
+        if let entry = try await store.get(keys.gateway(account, name)), let change = decode(entry) {
+            return table.withLock { $0.merge(change) }.gateway
+        }
+        table.withLock { $0.noteAbsent(key, at: now) }
+        return nil
+    }
+
+    /// Tokens are stored by id, so that a miss lists the account's tokens once.
+    package func resolveToken(account: String, digest: TokenDigest) async throws(TidegateError) -> TokenView? {
+        let key = SettingsKey.token(account: account, id: digest.bytes.description)
+        if table.withLock({ $0.isKnownAbsent(key, at: now) }) { return nil }
+        var after: String?
+        repeat {
+            let page = try await store.range(
+                prefix: keys.tokens(of: account), after: after, limit: Self.pageEntries)
+            for change in page.entries.compactMap({ decode($0) }) { table.withLock { _ = $0.merge(change) } }
+            after = page.hasMore ? page.entries.last?.key : nil
+        } while after != nil
+        if let token = cachedToken(account: account, digest: digest) { return token }
+        table.withLock { $0.noteAbsent(key, at: now) }
+        return nil
+    }
+}

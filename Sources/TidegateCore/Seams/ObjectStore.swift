@@ -1,0 +1,16 @@
+/// Blobs by key, as an S3-compatible store offers them. Read-after-write holds for one key; a listing may lag.
+///
+/// Every key is written with one content only (I4), so a repeated put of the same bytes is harmless. A put that returns
+/// is durable in the sense of the engine (directory: file and directory are fsynced).
+/// Keys are relative paths of `[A-Za-z0-9._-]` segments joined by `/`.
+package protocol ObjectStore: Sendable {
+    func put(_ bytes: [UInt8], at key: String) async throws(TidegateError)
+    /// - Throws: `.notFound`.
+    func get(_ key: String) async throws(TidegateError) -> [UInt8]
+    /// - Parameter range: half-open, in bytes; the part behind the object's end is left out.
+    func get(_ key: String, range: Range<Int>) async throws(TidegateError) -> [UInt8]
+    /// Keys that start with `prefix`, in order of their bytes, behind `after`.
+    func list(prefix: String, after: String?, limit: Int) async throws(TidegateError) -> [String]
+    /// Absent keys are no error.
+    func delete(_ key: String) async throws(TidegateError)
+}

@@ -1,0 +1,145 @@
+internal import Glibc
+package import Logging
+internal import Metrics
+internal import Synchronization
+package import TidegateCore
+
+/// Objects as files below one directory. A put returns when the file, its name and every directory above it are synced.
+package final class DirectoryObjectStore: ObjectStore {
+    /// No key segment contains `~`, so these files are never objects.
+    private static let temporaries = "~temporary"
+
+    let root: String
+    private let threads: WorkerThreads
+    private let lock: Mutex<DirectoryLock?>
+    private let counter = Atomic<UInt64>(0)
+    private let directories: SyncedDirectories
+    private let putBytes = Counter(label: "tidegate_objects_put_bytes_total")
+
+    /// - Parameter root: created when absent; one process at a time. Leftovers of interrupted puts are removed.
+    package init(root: String, threads count: Int = 4, logger: Logger) throws(TidegateError) {
+        self.root = root
+        let temporary = "\(root)/\(Self.temporaries)"
+        lock = Mutex(try DirectoryLock.take(temporary))
+        directories = SyncedDirectories(root: root)
+        do throws(SystemFailure) {
+            let leftovers = try Directories.names(in: temporary).filter { $0.name != "lock" }
+            for (name, _) in leftovers { try Directories.remove("\(temporary)/\(name)") }
+            if !leftovers.isEmpty {
+                logger.info("Removed what interrupted puts left", metadata: ["files": "\(leftovers.count)"])
+            }
+        } catch { throw error.error }
+        threads = try WorkerThreads(name: "tg-objects", count: count, jobsMax: 4_096)
+    }
+
+    /// Finishes what runs and lets go of the directory.
+    package func close() {
+        threads.close()
+        lock.withLock { $0 = nil }
+    }
+
+    package func put(_ bytes: [UInt8], at key: String) async throws(TidegateError) {
+        try ObjectKeyRule.check(key)
+        try await threads.run { () throws(TidegateError) in
+            do throws(SystemFailure) { try self.write(bytes, key) } catch {
+                throw error.code == 0 ? Self.otherBytes(key) : error.error
+            }
+        }
+        putBytes.increment(by: bytes.count)
+    }
+
+    package func get(_ key: String) async throws(TidegateError) -> [UInt8] {
+        try await get(key, range: 0..<Int.max)
+    }
+
+    package func get(_ key: String, range: Range<Int>) async throws(TidegateError) -> [UInt8] {
+        try ObjectKeyRule.check(key)
+        try ObjectKeyRule.check(range)
+        return try await threads.run { () throws(TidegateError) in
+            let path = self.path(of: key)
+            do throws(SystemFailure) {
+                let file = try FileDescriptor(opening: path, O_RDONLY)
+                let size = try file.size(path: path)
+                let lower = min(range.lowerBound, size)
+                return try file.read(lower..<min(range.upperBound, size), path: path)
+            } catch {
+                guard [ENOENT, ENOTDIR, EISDIR].contains(error.code) else { throw error.error }
+                throw TidegateError(.notFound, "There is no object '\(key)'.")
+            }
+        }
+    }
+
+    package func list(prefix: String, after: String?, limit: Int) async throws(TidegateError) -> [String] {
+        try await threads.run { () throws(TidegateError) in
+            var listing = DirectoryListing(root: self.root, prefix: prefix, after: after, limit: max(limit, 0))
+            do throws(SystemFailure) { return try listing.keys() } catch { throw error.error }
+        }
+    }
+
+    package func delete(_ key: String) async throws(TidegateError) {
+        try ObjectKeyRule.check(key)
+        try await threads.run { () throws(TidegateError) in
+            do throws(SystemFailure) { try Directories.remove(self.path(of: key)) } catch {
+                guard [ENOTDIR, EISDIR].contains(error.code) else { throw error.error }
+            }
+        }
+    }
+
+    private func path(of key: String) -> String { "\(root)/\(key)" }
+
+    /// - Throws: code 0 when the key holds other bytes.
+    private func write(_ bytes: [UInt8], _ key: String) throws(SystemFailure) {
+        let path = path(of: key)
+        let parent = Directories.parent(of: path)
+        if let present = try Directories.contents(of: path) {
+            guard present == bytes else { throw SystemFailure("put", path, code: 0) }
+            return try Directories.sync(parent)  // whoever wrote it may not have come that far
+        }
+        try directories.create(parent)
+        let number = counter.add(1, ordering: .relaxed).newValue
+        let temporary = "\(root)/\(Self.temporaries)/\(number)"
+        do throws(SystemFailure) {
+            try Self.fill(temporary, bytes)
+            try Directories.move(temporary, to: path)
+        } catch {
+            try? Directories.remove(temporary)
+            throw error
+        }
+        try Directories.sync(parent)
+    }
+
+    private static func fill(_ path: String, _ bytes: [UInt8]) throws(SystemFailure) {
+        let file = try FileDescriptor(opening: path, O_WRONLY | O_CREAT | O_TRUNC)
+        try file.write(bytes, path: path)
+        try file.sync(path: path)
+    }
+
+    private static func otherBytes(_ key: String) -> TidegateError {
+        TidegateError(.conflict, "'\(key)' holds other bytes: a key has one content only.")
+    }
+}
+
+/// Directories whose entry in their parent is known to be synced. A directory that another thread has just made exists
+/// before that is so; therefore "it exists" alone does not count.
+private final class SyncedDirectories: Sendable {
+    private static let countMax = 16_384
+    private let known: Mutex<Set<String>>
+    private let root: String
+
+    init(root: String) {
+        self.root = root
+        known = Mutex([root])
+    }
+
+    func create(_ path: String) throws(SystemFailure) {
+        if known.withLock({ $0.contains(path) }) { return }
+        let parent = Directories.parent(of: path)
+        try create(parent)
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw SystemFailure("mkdir", path) }
+        try Directories.sync(parent)
+        known.withLock { known in
+            if known.count >= Self.countMax { known = [root] }
+            known.insert(path)
+        }
+    }
+}

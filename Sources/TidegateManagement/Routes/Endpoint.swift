@@ -1,0 +1,103 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import Logging
+internal import NIOCore
+internal import TidegateCore
+
+/// A call that was let in.
+struct Call: Sendable {
+    let caller: Caller
+    let account: String
+    let gateway: String
+    /// What follows the `?`, as sent.
+    let query: String
+    let body: [UInt8]
+    let parameters: Parameters
+    let headers: HTTPFields
+
+    func items() throws(APIFailure) -> QueryItems { try QueryItems(query) }
+
+    func header(_ name: String) -> String? { HTTPField.Name(name).flatMap { headers[$0] } }
+}
+
+/// One method of one resource.
+struct Endpoint: Sendable {
+    let method: HTTPRequest.Method
+    let path: String
+    let access: Access
+    let answer: @Sendable (Call) async throws -> Answer
+
+    static let account = "/client/v4/accounts/{account}"
+    static let base = account + "/ai-gateway"
+    static let gateway = base + "/gateways/{gateway}"
+
+    init(
+        _ method: HTTPRequest.Method, _ path: String, _ access: Access,
+        _ answer: @escaping @Sendable (Call) async throws -> Answer
+    ) {
+        self.method = method
+        self.path = path
+        self.access = access
+        self.answer = answer
+    }
+}
+
+/// Lets a call in, answers it, and puts every failure into the envelope.
+struct EndpointResponder: HTTPResponder {
+    let endpoint: Endpoint
+    let gatekeeper: Gatekeeper
+    let region: String
+
+    func respond(to request: Request, context: ManagementContext) async throws -> Response {
+        do {
+            return try await answer(request, context).response(region: region)
+        } catch let failure as APIFailure {
+            return Answer(failure).response(region: region)
+        } catch let error as TidegateError {
+            let failure = APIFailure(error)
+            if failure.status >= 500 {
+                context.logger.warning(
+                    "A management call failed",
+                    metadata: ["route": "\(endpoint.path)", "error.code": "\(error.code.rawValue)"])
+            }
+            return Answer(failure).response(region: region)
+        } catch {
+            context.logger.error("A management call broke", metadata: ["route": "\(endpoint.path)"])
+            let failure = APIFailure(status: 500, code: APIFailure.Code.internalError, "Internal error")
+            return Answer(failure).response(region: region)
+        }
+    }
+
+    private func answer(_ request: Request, _ context: ManagementContext) async throws -> Answer {
+        let parameters = context.parameters
+        let query = request.uri.query ?? ""
+        var account = parameters.get("account")
+        if case .node = endpoint.access { account = try QueryItems(query).one("account") ?? "default" }
+        let headers = request.headers
+        let caller = try await gatekeeper.admit(
+            to: endpoint.access, account: account, gateway: parameters.get("gateway"),
+            authorization: headers[.authorization], email: Self.value("x-auth-email", headers),
+            key: Self.value("x-auth-key", headers))
+        let body = try await request.body.collect(upTo: ManagementAPI.bodyBytesMax)
+        return try await endpoint.answer(
+            Call(
+                caller: caller, account: account ?? "", gateway: parameters.get("gateway") ?? "", query: query,
+                body: Array(body.readableBytesView), parameters: parameters, headers: headers))
+    }
+
+    private static func value(_ name: String, _ headers: HTTPFields) -> String? {
+        HTTPField.Name(name).flatMap { headers[$0] }
+    }
+}
+
+extension Answer {
+    func response(region: String) -> Response {
+        var fields = HTTPFields()
+        for (name, value) in headers + [("x-content-type-options", "nosniff"), ("x-tidegate-region", region)] {
+            if let name = HTTPField.Name(name) { fields.append(HTTPField(name: name, value: value)) }
+        }
+        return Response(
+            status: HTTPResponse.Status(code: status), headers: fields,
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
+    }
+}

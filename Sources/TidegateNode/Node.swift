@@ -1,0 +1,119 @@
+package import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import ServiceLifecycle
+internal import Synchronization
+internal import TidegateCluster
+internal import TidegateCore
+internal import TidegateGateway
+internal import TidegateManagement
+internal import TidegateObjects
+package import TidegateTelemetry
+
+/// One node, from its settings to its end.
+///
+/// Start order: disk, claims and recovery, default account, settings, listener. Stop order is the reverse: stop taking
+/// calls, deliver what is captured, finish commits, give the lease back. Dying anywhere in between loses nothing captured.
+package struct Node: Sendable {
+    package let publicURL: String
+    /// The line that tells whoever started the node that it takes calls (interfaces.md §2).
+    package let readyLine: String
+    package let administratorToken: String
+
+    private let services: ServiceGroup
+    private let group: MultiThreadedEventLoopGroup
+    private let assembly: Assembly
+    private let dataPlane: DataPlane
+    private let logger: Logger
+
+    /// Longest drain; killing the process after it is safe (protocol §10).
+    private static let drainMax = Duration.seconds(45)
+
+    /// Returns when the node takes calls.
+    package static func start(
+        _ settings: ServeSettings, registry: PrometheusRegistry, logger: Logger
+    ) async throws -> Node {
+        let assembly = try await Assembly(settings, logger: logger)
+        let token = try assembly.state.administratorToken(configured: settings.adminToken)
+        try await assembly.lease.register()
+        try await assembly.objects.start()
+        try await assembly.accounts.sweepDeletions()
+        if settings.createsDefaultAccount {
+            try await assembly.accounts.ensureDefault(authentication: !settings.listen.isLoopback)
+        }
+        _ = try await assembly.replica.load()
+        return try await Node(assembly, settings, token: token, registry: registry, logger: logger)
+    }
+
+    private init(
+        _ assembly: Assembly, _ settings: ServeSettings, token: String, registry: PrometheusRegistry, logger: Logger
+    ) async throws {
+        let threads = settings.eventLoops == 0 ? System.coreCount : settings.eventLoops
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        let reporter = NodeStatusReporter(assembly, settings: settings, registry: registry)
+        let address = PublicAddress(scheme: settings.tls == nil ? "http" : "https")
+        let management = ManagementAPI(
+            accounts: assembly.accounts, logs: assembly.objects, directory: assembly.replica, status: reporter,
+            administratorToken: AdministratorToken(secret: token), clock: assembly.clock, region: settings.region,
+            publicURL: { address.url }, logger: logger)
+        let dataPlane = DataPlane(
+            settings: settings.dataPlane, upstream: settings.upstream, directory: assembly.replica,
+            capture: assembly.outbox, control: management, providers: try settings.providerTable(),
+            prices: try settings.priceTable(), clock: assembly.clock, logger: logger)
+        do {
+            let bound = try await dataPlane.start(host: settings.listen.host, port: settings.listen.port, group: group)
+            address.set(ServeSettings.Endpoint(host: settings.listen.host, port: bound.port ?? settings.listen.port))
+        } catch {
+            try await group.shutdownGracefully()
+            throw TidegateError(
+                .invalidConfiguration,
+                "\(settings.listen.description) cannot be listened on: choose another address with --listen.",
+                cause: error)
+        }
+        reporter.enter(.serving)
+        services = Self.services(assembly, dataPlane, reporter, logger: logger)
+        publicURL = address.url
+        readyLine =
+            "tidegate ready url=\(address.url) peer=\(settings.peerListen.description) "
+            + "node=\(settings.nodeID) region=\(settings.region)"
+        administratorToken = token
+        (self.group, self.assembly, self.dataPlane, self.logger) = (group, assembly, dataPlane, logger)
+    }
+
+    private static func services(
+        _ assembly: Assembly, _ dataPlane: DataPlane, _ reporter: NodeStatusReporter, logger: Logger
+    ) -> ServiceGroup {
+        var configuration = ServiceGroupConfiguration(
+            services: [
+                assembly.lease, assembly.replica, StopsLast(assembly.objects), assembly.drain,
+                StopsFirst(dataPlane, reporter),
+            ], logger: logger)
+        configuration.maximumGracefulShutdownDuration = drainMax
+        return ServiceGroup(configuration: configuration)
+    }
+
+    /// Serves until `stop`.
+    package func run() async throws {
+        try await services.run()
+        await assembly.close()
+        try await group.shutdownGracefully()
+        logger.notice("Stopped")
+    }
+
+    package func stop() async { await services.triggerGracefulShutdown() }
+
+    /// Takes over what may change while the node runs; the rest is named in the log as needing a restart.
+    package func reload(_ settings: ServeSettings) throws {
+        dataPlane.reload(providers: try settings.providerTable(), prices: try settings.priceTable())
+    }
+}
+
+/// The listener's address, known only once it is bound.
+private final class PublicAddress: Sendable {
+    private let scheme: String
+    private let endpoint = Mutex<ServeSettings.Endpoint?>(nil)
+
+    init(scheme: String) { self.scheme = scheme }
+    func set(_ new: ServeSettings.Endpoint) { endpoint.withLock { $0 = new } }
+    var url: String { endpoint.withLock { $0.map { "\(scheme)://\($0.description)" } ?? "" } }
+}

@@ -1,0 +1,28 @@
+/// Every key of `tidegate serve`, with the name of its flag, its key in the YAML file and its environment variable.
+///
+/// Lowest to highest: the default here, the file, the environment, the command line.
+package enum SettingName: String, CaseIterable, Sendable {
+    case listen, state, nodeID = "nodeId", region, peerListen, join, coordination, store, capture
+    case defaultAccount, ephemeralOutbox, eventLoops, logLevel
+    case adminToken
+    case tlsCertificate = "tls.certificate", tlsKey = "tls.key"
+    case bodyBytesMax = "limits.bodyBytes", captureBytesMax = "limits.captureBytes"
+    case connectionsMax = "limits.connections", outboxBytesMax = "limits.outboxBytes"
+    case trustedRoots = "upstream.trustedRoots"
+    case prices
+
+    /// `listen` is `TIDEGATE_LISTEN`, `limits.bodyBytes` is `TIDEGATE_LIMITS_BODY_BYTES`.
+    package var environmentVariable: String {
+        var name = "TIDEGATE_"
+        for character in rawValue {
+            if character == "." {
+                name += "_"
+            } else if character.isUppercase {
+                name += "_" + character.uppercased()
+            } else {
+                name += character.uppercased()
+            }
+        }
+        return name
+    }
+}

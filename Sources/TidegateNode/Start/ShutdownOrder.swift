@@ -1,0 +1,36 @@
+internal import NIOCore
+internal import ServiceLifecycle
+internal import TidegateGateway
+internal import TidegateObjects
+
+/// Ends the node's public side: readiness first, so that load balancers look elsewhere, then running calls.
+struct StopsFirst: Service {
+    private let dataPlane: DataPlane
+    private let reporter: NodeStatusReporter
+
+    /// For calls that are under way.
+    private static let callsMax = TimeAmount.seconds(15)
+
+    init(_ dataPlane: DataPlane, _ reporter: NodeStatusReporter) {
+        self.dataPlane = dataPlane
+        self.reporter = reporter
+    }
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        reporter.enter(.draining)
+        await dataPlane.drain(deadline: .now() + Self.callsMax)
+    }
+}
+
+/// Ends the slots once nothing is delivered to them any more.
+struct StopsLast: Service {
+    private let objects: Objects
+
+    init(_ objects: Objects) { self.objects = objects }
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        await objects.drain()
+    }
+}

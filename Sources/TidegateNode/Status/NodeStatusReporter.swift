@@ -1,0 +1,67 @@
+internal import FoundationEssentials
+internal import Synchronization
+internal import TidegateCore
+internal import TidegateEngines
+internal import TidegateObjects
+internal import TidegateTelemetry
+
+/// Gathers what `/status`, `/readyz` and `/metrics` show.
+final class NodeStatusReporter: NodeStatusSource {
+    enum State: String, Sendable { case starting, serving, draining }
+
+    private let settings: ServeSettings
+    private let incarnationID: IncarnationID
+    private let coordination: any CoordinationStore
+    private let objects: Objects
+    private let queue: any DeliveryQueue
+    private let registry: PrometheusRegistry
+    private let keys: CoordinationKeys
+    private let state = Mutex(State.starting)
+
+    init(_ assembly: Assembly, settings: ServeSettings, registry: PrometheusRegistry) {
+        self.settings = settings
+        self.registry = registry
+        incarnationID = assembly.incarnationID
+        coordination = assembly.coordination
+        objects = assembly.objects
+        queue = assembly.outbox
+        keys = assembly.keys
+    }
+
+    func enter(_ new: State) { state.withLock { $0 = new } }
+
+    func notReadyReason() async -> String? {
+        switch state.withLock({ $0 }) {
+        case .starting: "starting: claiming slots"
+        case .draining: "draining: send traffic elsewhere"
+        case .serving: nil
+        }
+    }
+
+    func metricsText() async -> String { registry.text() }
+
+    func statusJSON() async -> [UInt8] {
+        let outbox = queue.statistics
+        // A read of one key tells both whether the store answers and how far it is.
+        let revision = try? await coordination.range(prefix: keys.cluster, after: nil, limit: 1).revision
+        let status = NodeStatus(
+            node: settings.nodeID, region: settings.region, incarnation: incarnationID.description,
+            version: TidegateVersion.current, state: state.withLock { $0 }.rawValue,
+            members: [.init(node: settings.nodeID, region: settings.region, state: "alive")],
+            slots: await objects.slotStatus().map {
+                .init(slot: $0.slot.description, epoch: $0.epoch, n: $0.n, gateways: $0.gateways)
+            },
+            outbox: .init(
+                captured: outbox.captured, acked: outbox.acknowledged, pending: outbox.pending, bytes: outbox.bytes),
+            coordination: .init(kind: "embedded", reachable: revision != nil, revision: revision ?? 0),
+            store: .init(kind: "file", reachable: true))
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return (try? encoder.encode(status)).map(Array.init) ?? []
+    }
+}
+
+/// Version of the build.
+package enum TidegateVersion {
+    package static let current = "0.1.0"
+}

@@ -1,0 +1,80 @@
+internal import CZstd
+internal import Synchronization
+internal import TidegateCore
+
+/// Packs the two bodies of a row into one zstd frame: they share words, so that one frame is smaller than two.
+/// Safe because a codec belongs to one apply at a time: `BodyCodecs` hands it out under its lock.
+final class BodyCodec: @unchecked Sendable {
+    /// Below this many bytes a frame saves nothing.
+    static let rawBytesMax = 96
+    private static let level: Int32 = 1
+
+    enum Form: Int64 { case raw = 0, zstd = 1 }
+
+    private let context: OpaquePointer?
+    private var plain: [UInt8] = []
+    private var packed: [UInt8] = []
+
+    init() {
+        context = ZSTD_createCCtx()
+        if let context { ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, Self.level) }
+    }
+
+    deinit { ZSTD_freeCCtx(context) }
+
+    /// - Parameter use: gets the bytes to store; they are gone afterwards.
+    func pack(_ record: LogRecord, _ use: (Form, UnsafeRawBufferPointer) throws -> Void) rethrows {
+        plain.removeAll(keepingCapacity: true)
+        plain.append(contentsOf: record.requestBody)
+        plain.append(contentsOf: record.responseBody)
+        guard plain.count > Self.rawBytesMax, let context else {
+            return try plain.withUnsafeBytes { try use(.raw, $0) }
+        }
+        let bound = ZSTD_compressBound(plain.count)
+        if packed.count < bound { packed = [UInt8](repeating: 0, count: bound) }
+        let size = plain.withUnsafeBytes { from in
+            packed.withUnsafeMutableBytes { to in
+                ZSTD_compress2(context, to.baseAddress, to.count, from.baseAddress, from.count)
+            }
+        }
+        if ZSTD_isError(size) == 0, size < plain.count {
+            try packed.withUnsafeBytes { try use(.zstd, UnsafeRawBufferPointer(rebasing: $0[..<size])) }
+        } else {
+            try plain.withUnsafeBytes { try use(.raw, $0) }
+        }
+        forgetLargeBuffers()
+    }
+
+    /// - Parameter count: bytes of both bodies, from the row.
+    static func unpack(_ form: Int64, _ content: [UInt8], count: Int) throws(TidegateError) -> [UInt8] {
+        switch Form(rawValue: form) {
+        case .raw where content.count == count: return content
+        case .zstd where count >= 0 && count <= bytesMax:
+            var bytes = [UInt8](repeating: 0, count: count)
+            let size = bytes.withUnsafeMutableBytes { to in
+                content.withUnsafeBytes { ZSTD_decompress(to.baseAddress, to.count, $0.baseAddress, $0.count) }
+            }
+            if ZSTD_isError(size) == 0, size == count { return bytes }
+            fallthrough
+        default:
+            throw TidegateError(.corrupt, "The stored bodies of the row do not unpack to \(count) bytes.")
+        }
+    }
+
+    private static let bytesMax = 1 << 30
+    private func forgetLargeBuffers() {
+        guard packed.count > 1 << 20 else { return }
+        (plain, packed) = ([], [])
+    }
+}
+
+/// Codecs that nobody uses now: as many as applies run at once, whatever the number of databases.
+final class BodyCodecs: Sendable {
+    private let idle = Mutex<[BodyCodec]>([])
+
+    func with<Value>(_ body: (BodyCodec) throws -> Value) rethrows -> Value {
+        let codec = idle.withLock { $0.popLast() } ?? BodyCodec()
+        defer { idle.withLock { $0.append(codec) } }
+        return try body(codec)
+    }
+}

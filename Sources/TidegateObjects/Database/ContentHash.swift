@@ -1,0 +1,62 @@
+internal import Crypto
+internal import GRDB
+internal import TidegateCore
+
+/// SHA-256 over the logical content of a database: equal for every replay of the same entries, however they were batched
+/// and however bodies were compressed.
+enum ContentHash {
+    static func hash(_ db: Database, _ meta: DatabaseMeta) throws -> String {
+        var hash = SHA256()
+        hash.add("live \(meta.live) deleted \(meta.isDeleted)")
+        for (table, columns, order) in tables {
+            hash.add(table)
+            try db.runOnce("SELECT * FROM \(table) ORDER BY \(order)", []) { row in
+                for column in 0..<columns { hash.add(row.value(column)) }
+            }
+        }
+        hash.add("quarantine")
+        try db.runOnce("SELECT lsn, reason, content FROM quarantine ORDER BY place", []) { row in
+            hash.add(row.value(0))
+            hash.add(row.value(1))
+            hash.add(bytes: row.blob(2))
+        }
+        hash.add("body")
+        try db.runOnce(
+            """
+            SELECT body.lsn, codec, content, keptRequest + keptResponse FROM body JOIN log ON log.lsn = body.lsn
+            ORDER BY body.lsn
+            """, []
+        ) { row in
+            hash.add(row.value(0))
+            hash.add(bytes: try BodyCodec.unpack(row.integer(1), row.blob(2), count: Int(row.integer(3))))
+        }
+        return hash.finalize().map { byte in
+            let digits = String(byte, radix: 16)
+            return digits.count == 1 ? "0" + digits : digits
+        }.joined()
+    }
+
+    private static let tables: [(name: String, columns: Int32, order: String)] = [
+        ("log", 37, "lsn"), ("overlay", 7, "lsn"), ("orphan_overlay", 10, "idHigh, idLow"),
+        ("stream", 5, "idHigh, idLow"), ("rollup", 15, "minute, provider, model, statusClass, cached"),
+    ]
+}
+
+extension SHA256 {
+    fileprivate mutating func add(_ value: SQLValue) {
+        switch value {
+        case .null: add(bytes: [0])
+        case .integer(let value): add("i\(value)")
+        case .real(let value): add("r\(value.bitPattern)")
+        case .text(let value): add("t" + value)
+        }
+    }
+
+    fileprivate mutating func add(_ text: String) { add(bytes: Array(text.utf8)) }
+
+    /// With their count, so that neighbours cannot trade bytes.
+    fileprivate mutating func add(bytes: [UInt8]) {
+        withUnsafeBytes(of: UInt64(bytes.count).littleEndian) { update(bufferPointer: $0) }
+        update(data: bytes)
+    }
+}

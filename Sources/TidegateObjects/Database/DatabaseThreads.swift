@@ -1,0 +1,57 @@
+internal import Foundation
+
+/// A few threads that run what may block on SQLite, so that the cooperative pool never does (A39). Shared by all
+/// databases of a node: one strand each, and a strand runs on one thread at a time.
+package final class DatabaseThreads: Sendable {
+    private let work = SharedWork()
+
+    /// - Parameter count: threads, at least one. They end when the last strand and this value are gone.
+    package init(label: String, count: Int) {
+        let work = work
+        for index in 0..<max(1, count) {
+            let thread = Thread { work.run() }
+            thread.name = "\(label)-\(index)"
+            thread.stackSize = 4 << 20
+            thread.start()
+        }
+    }
+
+    deinit { work.stop() }
+
+    func submit(_ strand: DatabaseStrand) { work.submit(strand) }
+}
+
+/// Strands that wait for a thread. Safe because `condition` guards every field.
+private final class SharedWork: @unchecked Sendable {
+    private let condition = NSCondition()
+    private var waiting: [DatabaseStrand] = []
+    private var isStopped = false
+
+    func submit(_ strand: DatabaseStrand) {
+        condition.lock()
+        waiting.append(strand)
+        condition.signal()
+        condition.unlock()
+    }
+
+    func stop() {
+        condition.lock()
+        isStopped = true
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    func run() {
+        while let strand = next() { strand.runWaitingJobs() }
+    }
+
+    private func next() -> DatabaseStrand? {
+        condition.lock()
+        defer { condition.unlock() }
+        while waiting.isEmpty {
+            if isStopped { return nil }
+            condition.wait()
+        }
+        return waiting.removeFirst()
+    }
+}

@@ -1,0 +1,176 @@
+internal import GRDB
+internal import TidegateCore
+
+/// The application of one log object's entries to one database, within one transaction. Total: what an entry says can
+/// fail to make sense, but then it is quarantined; only the disk makes this throw (A13). Nothing here reads a clock or
+/// depends on how entries were batched, so that every replay gives the same content (I9).
+struct EntryApplication {
+    /// Edits that wait for their rows; beyond it the oldest goes (A18).
+    static let orphansMax: Int64 = 10_000
+    /// The oldest row an outbox may deliver, and an hour.
+    static let orphanAgeMsMax: Int64 = 73 * 3_600_000
+
+    let db: Database
+    let gateway: GatewayUID
+    let codec: BodyCodec
+    private(set) var meta: DatabaseMeta
+    private var marks: [StreamID: StreamMark] = [:]
+    private var rollups = RollupBatch()
+
+    init(db: Database, gateway: GatewayUID, codec: BodyCodec, meta: DatabaseMeta) {
+        self.db = db
+        self.gateway = gateway
+        self.codec = codec
+        self.meta = meta
+    }
+
+    mutating func apply(_ committed: CommittedEntry) throws {
+        guard !meta.isDeleted else { return }
+        switch committed.entry {
+        case .record(let stream, let sequence, let id, let receivedAtMs, let payload):
+            advance(stream, to: StreamMark(sequence: sequence, id: id))
+            try insert(id, lsn: committed.lsn, receivedAtMs: receivedAtMs, payload)
+        case .skip(let stream, let sequence, let id, _):
+            advance(stream, to: StreamMark(sequence: sequence, id: id))
+        case .edit(let id, let patch, let atMs): try edit(id, patch, atMs: atMs, lsn: committed.lsn)
+        case .delete(let lsns): try delete(lsns)
+        case .evict(let through): try evict(through: through)
+        case .gatewayDeleted: try deleteEverything()
+        }
+    }
+
+    /// Writes what was gathered over the entries.
+    mutating func finish(n: LogIndex, epoch: Epoch) throws {
+        for (stream, mark) in marks {
+            try db.run(
+                """
+                INSERT INTO stream VALUES(?, ?, ?, ?, ?) ON CONFLICT(idHigh, idLow) DO UPDATE SET
+                    wm = excluded.wm, markHigh = excluded.markHigh, markLow = excluded.markLow
+                    WHERE excluded.wm > stream.wm
+                """,
+                [
+                    .integer(stream.high), .integer(stream.low), .integer(Int64(clamping: mark.sequence)),
+                    .integer(mark.id.high), .integer(mark.id.low),
+                ])
+        }
+        try rollups.write(db)
+        (meta.appliedN, meta.epoch) = (n, epoch)
+        try meta.write(db)
+    }
+
+    private mutating func advance(_ stream: StreamID, to mark: StreamMark) {
+        if let known = marks[stream], known.sequence >= mark.sequence { return }
+        marks[stream] = mark
+    }
+
+    private mutating func insert(_ id: RecordID, lsn: LSN, receivedAtMs: Int64, _ payload: ArraySlice<UInt8>) throws {
+        let record: LogRecord
+        do throws(TidegateError) {
+            record = try LogRecord(encoded: payload)
+        } catch {
+            return try quarantine(payload, lsn: lsn, reason: error.message)
+        }
+        guard record.id == id, record.gateway == gateway else {
+            return try quarantine(payload, lsn: lsn, reason: "The row names another id or gateway than its entry.")
+        }
+        let shown = ShownTime.clamp(startedAtMs: record.startedAtMs, receivedAtMs: receivedAtMs)
+        guard try RowColumns.insert(record, lsn: lsn, createdAtMs: shown, receivedAtMs: receivedAtMs, into: db) else {
+            return try quarantine(payload, lsn: lsn, reason: "A row with this id exists already.")
+        }
+        try insertBodies(record, lsn: lsn)
+        rollups.add(record, createdAtMs: shown)
+        meta.live += 1
+        if meta.orphans > 0 { try adoptOrphan(id, lsn: lsn) }
+    }
+
+    private func insertBodies(_ record: LogRecord, lsn: LSN) throws {
+        guard !record.requestBody.isEmpty || !record.responseBody.isEmpty else { return }
+        try codec.pack(record) { form, bytes in
+            var statement = try db.prepared("INSERT OR REPLACE INTO body VALUES(?, ?, ?)")
+            statement.bind(lsn.stored)
+            statement.bind(form.rawValue)
+            statement.bind(blob: bytes)
+            try statement.run()
+        }
+    }
+
+    private func quarantine(_ payload: ArraySlice<UInt8>, lsn: LSN, reason: String) throws {
+        var statement = try db.prepared("INSERT INTO quarantine(lsn, reason, content) VALUES(?, ?, ?)")
+        statement.bind(lsn.stored)
+        statement.bind(reason)
+        payload.withUnsafeBytes { statement.bind(blob: $0) }
+        try statement.run()
+    }
+
+    private mutating func edit(_ id: RecordID, _ patch: LogPatch, atMs: Int64, lsn: LSN) throws {
+        guard patch != LogPatch() else { return }
+        var row: Int64?
+        try db.run("SELECT lsn FROM log WHERE idHigh = ? AND idLow = ?", [.integer(id.high), .integer(id.low)]) {
+            row = $0.integer(0)
+        }
+        if let row {
+            try OverlayColumns.put(patch, onRow: row, lsn: lsn, into: db)
+            return
+        }
+        try OverlayColumns.put(patch, onUnknown: id, atMs: atMs, lsn: lsn, into: db)
+        try db.run(
+            "DELETE FROM orphan_overlay WHERE atMs < ?", [.integer(atMs.adding(-Self.orphanAgeMsMax))])
+        try db.run(
+            """
+            DELETE FROM orphan_overlay WHERE (idHigh, idLow) IN (SELECT idHigh, idLow FROM orphan_overlay
+                ORDER BY lsn LIMIT max(0, (SELECT count(*) FROM orphan_overlay) - ?))
+            """, [.integer(Self.orphansMax)])
+        try countOrphans()
+    }
+
+    private mutating func adoptOrphan(_ id: RecordID, lsn: LSN) throws {
+        try db.run(
+            """
+            INSERT OR REPLACE INTO overlay SELECT ?, feedback, feedbackLSN, score, scoreLSN, metadata, metadataLSN
+                FROM orphan_overlay WHERE idHigh = ? AND idLow = ?
+            """, [.integer(lsn.stored), .integer(id.high), .integer(id.low)])
+        try db.run(
+            "DELETE FROM orphan_overlay WHERE idHigh = ? AND idLow = ?", [.integer(id.high), .integer(id.low)])
+        meta.orphans -= db.changes
+    }
+
+    private mutating func countOrphans() throws {
+        var count: Int64 = 0
+        try db.run("SELECT count(*) FROM orphan_overlay") { count = $0.integer(0) }
+        meta.orphans = count
+    }
+
+    /// Rollups stay: they say what passed through, not what is kept.
+    private mutating func delete(_ lsns: [UInt64]) throws {
+        for lsn in lsns {
+            let place = SQLValue.integer(Int64(bitPattern: lsn))
+            try db.run("DELETE FROM log WHERE lsn = ?", [place])
+            guard db.changes > 0 else { continue }
+            meta.live -= 1
+            try db.run("DELETE FROM body WHERE lsn = ?", [place])
+            try db.run("DELETE FROM overlay WHERE lsn = ?", [place])
+        }
+    }
+
+    private mutating func evict(through: UInt64) throws {
+        let place = SQLValue.integer(Int64(clamping: through))
+        try db.run("DELETE FROM log WHERE lsn <= ?", [place])
+        meta.live -= db.changes
+        for table in ["body", "overlay", "quarantine"] {
+            try db.run("DELETE FROM \(table) WHERE lsn <= ?", [place])
+        }
+    }
+
+    private mutating func deleteEverything() throws {
+        for table in ["log", "body", "overlay", "orphan_overlay", "stream", "rollup", "quarantine"] {
+            try db.run("DELETE FROM \(table)")
+        }
+        (marks, rollups) = ([:], RollupBatch())
+        (meta.live, meta.orphans, meta.isDeleted) = (0, 0, true)
+    }
+}
+
+extension LSN {
+    var stored: Int64 { Int64(bitPattern: rawValue) }
+    init(stored: Int64) { self.init(rawValue: UInt64(bitPattern: stored)) }
+}

@@ -1,0 +1,283 @@
+internal import GRDB
+package import TidegateCore
+
+/// One gateway's object: its SQLite database. It changes only by `apply`; short reads run here between applies, long ones
+/// on connections of their own. Invariants:
+/// - `meta` is what the database holds: it changes only after a commit.
+/// - A connection is used in the same synchronous step that got it: it may be closed at any suspension.
+package actor GatewayLog: GatewayStorage {
+    struct Limits: Sendable {
+        var query = Duration.seconds(10)
+        var headBytes = 4_096
+        /// A checkpoint is due after this much was written.
+        var checkpointBytes: Int64 = 4 << 20
+        /// Beyond it new scans are refused until the running ones let the WAL start over.
+        var walBytesMax: Int64 = 128 << 20
+    }
+
+    private let file: DatabaseFile
+    private let open: OpenDatabases
+    private let codecs: BodyCodecs
+    private let limits: Limits
+    private let strand: DatabaseStrand
+    private let scanners: [LogScanner]
+    private var queue: DatabaseQueue?
+    private var meta: DatabaseMeta?
+    private var pages = PageMemory()
+    private var runningScans: [Int]
+    private var unflushedBytes: Int64 = 0
+    private var walBytes: Int64 = 0
+    private var isEnded = false
+    private let origin = ContinuousClock.now
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { strand.asUnownedSerialExecutor() }
+
+    init(
+        file: DatabaseFile, open: OpenDatabases, codecs: BodyCodecs, limits: Limits, strand: DatabaseStrand,
+        scanStrands: [DatabaseStrand]
+    ) {
+        self.file = file
+        self.open = open
+        self.codecs = codecs
+        self.limits = limits
+        self.strand = strand
+        scanners = scanStrands.map { LogScanner(file: file, strand: $0) }
+        runningScans = scanStrands.map { _ in 0 }
+    }
+
+    package func state() async throws(TidegateError) -> GatewayState {
+        try await read("Reading the state") { db, meta in
+            var state = GatewayState(appliedN: meta.appliedN, live: meta.live, isDeleted: meta.isDeleted)
+            try db.run("SELECT idHigh, idLow, wm, markHigh, markLow FROM stream") { row in
+                state.streams[StreamID(high: row.integer(0), low: row.integer(1))] = StreamMark(
+                    sequence: UInt64(clamping: row.integer(2)),
+                    id: RecordID(high: row.integer(3), low: row.integer(4)))
+            }
+            return state
+        }
+    }
+
+    package func apply(n: LogIndex, epoch: Epoch, _ entries: [CommittedEntry]) async throws(TidegateError) -> Int64 {
+        await makeRoom()
+        do {
+            let (queue, known) = try connected()
+            guard n > known.appliedN else { return known.live }
+            let applied = try codecs.with { codec in
+                try queue.inDatabase { db in
+                    var application = EntryApplication(
+                        db: db, gateway: file.identity.gateway, codec: codec, meta: known)
+                    try db.inTransaction(.immediate) {
+                        for entry in entries { try application.apply(entry) }
+                        try application.finish(n: n, epoch: epoch)
+                        return .commit
+                    }
+                    return application.meta
+                }
+            }
+            meta = applied
+            if entries.contains(where: \.entry.removesRows) { pages.forgetAll() }
+            unflushedBytes += entries.reduce(4_096) { $0 + $1.entry.estimatedBytes }
+            if unflushedBytes >= limits.checkpointBytes { checkpoint(queue) }
+            return applied.live
+        } catch {
+            throw .database(error, "Applying log object \(n)")
+        }
+    }
+
+    package func logs(_ query: LogQuery) async throws(TidegateError) -> LogPage {
+        let remembered = query.cursor == nil ? pages.boundary(before: query, at: now) : nil
+        let scan = try LogScan(query, remembered: remembered)
+        let answer = try await scanning { scanner, deadline throws(TidegateError) in
+            try await scanner.page(scan, by: deadline)
+        }
+        if let end = answer.end, query.cursor == nil { pages.note(end, endOf: query, at: now) }
+        return answer.page
+    }
+
+    package func matching(_ query: LogQuery, limit: Int) async throws(TidegateError) -> [UInt64] {
+        var query = query
+        (query.page, query.perPage, query.cursor) = (1, 1, nil)
+        let scan = try LogScan(query, remembered: nil)
+        return try await scanning { scanner, deadline throws(TidegateError) in
+            try await scanner.places(scan, limit: limit, by: deadline)
+        }
+    }
+
+    package func log(_ id: RecordID) async throws(TidegateError) -> LogRow? {
+        let gateway = file.identity.gateway
+        let headBytes = limits.headBytes
+        return try await read("Reading a row") { db, _ in
+            guard var row = try PointReads.row(id, gateway: gateway, db) else { return nil }
+            guard let bodies = try PointReads.bodies(of: row, db) else { return row }
+            row.requestHead = Array(bodies.prefix(min(headBytes, row.keptRequestBytes)))
+            row.responseHead = Array(bodies.dropFirst(row.keptRequestBytes).prefix(headBytes))
+            return row
+        }
+    }
+
+    package func body(_ part: BodyPart, of id: RecordID) async throws(TidegateError) -> StoredBody? {
+        let gateway = file.identity.gateway
+        return try await read("Reading a body") { db, _ in
+            guard let row = try PointReads.row(id, gateway: gateway, db),
+                let bodies = try PointReads.bodies(of: row, db)
+            else { return nil }
+            let (bytes, type) =
+                switch part {
+                case .request: (bodies.prefix(row.keptRequestBytes), row.record.requestContentType)
+                case .response: (bodies.dropFirst(row.keptRequestBytes), row.record.responseContentType)
+                }
+            return bytes.isEmpty ? nil : StoredBody(bytes: Array(bytes), contentType: type)
+        }
+    }
+
+    package func contains(_ id: RecordID) async throws(TidegateError) -> Bool {
+        try await read("Looking for a row") { db, _ in
+            var isThere = false
+            try db.run(
+                "SELECT 1 FROM log WHERE idHigh = ? AND idLow = ?", [.integer(id.high), .integer(id.low)]
+            ) { _ in isThere = true }
+            return isThere
+        }
+    }
+
+    /// When there are fewer than `count` rows, the newest one's LSN.
+    package func oldest(_ count: Int) async throws(TidegateError) -> UInt64? {
+        guard count > 0 else { return nil }
+        return try await read("Finding the oldest rows") { db, meta in
+            var place: UInt64?
+            let skipped = max(0, min(Int64(count), meta.live) - 1)
+            try db.run("SELECT lsn FROM log ORDER BY lsn LIMIT 1 OFFSET ?", [.integer(skipped)]) {
+                place = UInt64(bitPattern: $0.integer(0))
+            }
+            return place
+        }
+    }
+
+    /// SHA-256 over everything that a replay must give again, in hexadecimal (I9).
+    package func contentHash() async throws(TidegateError) -> String {
+        try await read("Hashing the content") { db, meta in try ContentHash.hash(db, meta) }
+    }
+
+    package func close() async {
+        await end()
+        open.forget(file.identity.gateway, self)
+    }
+
+    package func destroy() async throws(TidegateError) {
+        await end()
+        defer { open.forget(file.identity.gateway, self) }
+        do { try file.remove() } catch { throw .database(error, "Deleting the files") }
+    }
+
+    /// Opens the file, or replaces it when it is no faithful cache.
+    func start() async throws(TidegateError) {
+        await makeRoom()
+        guard queue == nil, !isEnded else {
+            if isEnded { throw Self.ended }
+            return
+        }
+        guard meta == nil else {
+            _ = try connected()
+            return
+        }
+        do {
+            let queue = try file.openOrReplace()
+            self.queue = queue
+            meta = try queue.inDatabase { try DatabaseMeta.read($0) }
+        } catch {
+            throw .database(error, "Opening the database")
+        }
+    }
+
+    /// Gives the connections up; the next use opens them again. Waits for no query: those that run close their own when
+    /// they are done.
+    func hibernate() async {
+        closeWriter()
+        for (lane, scanner) in scanners.enumerated() where runningScans[lane] == 0 { await scanner.close() }
+    }
+
+    private func end() async {
+        isEnded = true
+        closeWriter()
+        for scanner in scanners { await scanner.close() }
+    }
+
+    private func closeWriter() {
+        try? queue?.close()
+        queue = nil
+        walBytes = 0
+    }
+
+    private var now: Duration { origin.duration(to: .now) }
+
+    private func makeRoom() async {
+        guard !isEnded, let other = open.touch(file.identity.gateway), other !== self else { return }
+        await other.hibernate()
+    }
+
+    private func connected() throws(TidegateError) -> (DatabaseQueue, DatabaseMeta) {
+        guard !isEnded else { throw Self.ended }
+        guard let meta else { throw TidegateError(.unavailable, "The gateway's database is not open yet. Try again.") }
+        if let queue { return (queue, meta) }
+        do {
+            let queue = try file.reopen()
+            self.queue = queue
+            return (queue, meta)
+        } catch {
+            throw .database(error, "Opening the database again")
+        }
+    }
+
+    private func read<Value: Sendable>(
+        _ doing: String, _ body: (Database, DatabaseMeta) throws -> Value
+    ) async throws(TidegateError) -> Value {
+        await makeRoom()
+        let (queue, meta) = try connected()
+        do {
+            return try queue.inDatabase { try body($0, meta) }
+        } catch {
+            throw .database(error, doing)
+        }
+    }
+
+    private func scanning<Value: Sendable>(
+        _ body: (LogScanner, QueryDeadline) async throws(TidegateError) -> Value
+    ) async throws(TidegateError) -> Value {
+        let deadline = QueryDeadline(after: limits.query)
+        await makeRoom()
+        _ = try connected()
+        guard walBytes < limits.walBytesMax || runningScans.allSatisfy({ $0 == 0 }) else {
+            throw TidegateError(.overloaded, "Long queries keep the database from tidying up. Try again in a moment.")
+        }
+        guard let lane = runningScans.indices.min(by: { runningScans[$0] < runningScans[$1] }) else {
+            throw TidegateError(.internalError, "The database was opened without connections for queries.")
+        }
+        runningScans[lane] += 1
+        let answer: Result<Value, TidegateError>
+        do throws(TidegateError) {
+            answer = .success(try await body(scanners[lane], deadline))
+        } catch {
+            answer = .failure(error)
+        }
+        runningScans[lane] -= 1
+        if queue == nil, runningScans[lane] == 0 { await scanners[lane].close() }
+        return try answer.get()
+    }
+
+    /// Passive: waits for nobody. What readers still need stays in the WAL and is tried again at the next one.
+    private func checkpoint(_ queue: DatabaseQueue) {
+        unflushedBytes = 0
+        let pages: Int64? = try? queue.inDatabase { db in
+            var left: Int64 = 0
+            try db.run("PRAGMA wal_checkpoint(PASSIVE)") { row in
+                left = row.integer(1) == row.integer(2) ? 0 : row.integer(1)
+            }
+            return left
+        }
+        walBytes = (pages ?? 0) * 16_384
+    }
+
+    private static var ended: TidegateError {
+        TidegateError(.unavailable, "The gateway's database is closed. Open it again.")
+    }
+}

@@ -1,0 +1,28 @@
+package import TidegateCore
+
+/// One change of one gateway's database, as the log carries it. Entries say effects, never predicates, so that replaying
+/// them anywhere gives the same database (A9).
+package enum GatewayEntry: Equatable, Sendable {
+    /// A row, and the advance of its stream's watermark to `sequence`. `payload` is an encoded `LogRecord`.
+    case record(stream: StreamID, sequence: UInt64, id: RecordID, receivedAtMs: Int64, payload: ArraySlice<UInt8>)
+    /// A refused row: only the watermark advances.
+    case skip(stream: StreamID, sequence: UInt64, id: RecordID, reason: PermanentReason)
+    /// Later words about a row. For an unknown id it waits for the row (A18).
+    case edit(id: RecordID, patch: LogPatch, atMs: Int64)
+    /// These rows are gone.
+    case delete(lsns: [UInt64])
+    /// All rows up to this one are gone: retention, or room for newer ones.
+    case evict(through: UInt64)
+    /// The gateway and everything of it is gone.
+    case gatewayDeleted
+}
+
+/// An entry with its place in the slot's log.
+package struct CommittedEntry: Equatable, Sendable {
+    package var lsn: LSN
+    package var entry: GatewayEntry
+    package init(lsn: LSN, entry: GatewayEntry) {
+        self.lsn = lsn
+        self.entry = entry
+    }
+}

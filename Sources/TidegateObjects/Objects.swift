@@ -1,0 +1,184 @@
+package import Logging
+internal import Synchronization
+package import TidegateCore
+
+/// The room's front door: all slots of this node, the way in for records, and the answers about logs.
+package final class Objects: RecordReceiver, LogService, Sendable {
+    private let hosts: [SlotHost]
+    private let tasks = Mutex<[Task<Void, Never>]>([])
+    private let clock: any WallClock
+
+    /// - Parameter incarnation: random per process; two processes with one would take each other's claims for their own.
+    package init(
+        region: String, slotCount: Int = 16, incarnation: IncarnationID, coordination: any CoordinationStore,
+        store: any ObjectStore, keys: CoordinationKeys, storage: any GatewayStorageProvider, clock: any WallClock,
+        settings: ObjectsSettings, logger: Logger
+    ) {
+        self.clock = clock
+        let world = SlotWorld(
+            incarnation: incarnation, coordination: coordination, store: store, keys: keys, storage: storage,
+            registry: DocumentRegistry(store: coordination, keys: keys),
+            committer: NodeCommitter(store: coordination), clock: clock, settings: settings, logger: logger)
+        let neighbours = Mailboxes()
+        hosts = (0..<max(1, slotCount)).map { index in
+            SlotHost(SlotID(region: region, index: index), world: world) { await neighbours.reclaim($0) }
+        }
+        neighbours.set(hosts.map(\.mailbox))
+    }
+
+    /// Claims and recovers every slot, then serves. What is submitted before waits.
+    /// - Throws: when a slot cannot be claimed or its log cannot be read back; nothing is served then.
+    package func start() async throws(TidegateError) {
+        let failures = await withTaskGroup(of: TidegateError?.self) { group in
+            for host in hosts {
+                group.addTask {
+                    do throws(TidegateError) {
+                        try await host.claimAndRecover()
+                        return nil
+                    } catch {
+                        return error
+                    }
+                }
+            }
+            var failures: [TidegateError] = []
+            for await case let failure? in group { failures.append(failure) }
+            return failures
+        }
+        if let failure = failures.first { throw failure }
+        // Unstructured because the slots outlive this call; `drain` and `stop` end and await them.
+        tasks.withLock { tasks in tasks = hosts.map { host in Task { await host.run() } } }
+    }
+
+    /// Takes no more rows, finishes what is in flight, closes the databases.
+    package func drain() async { await end(with: .drain) }
+
+    /// Ends without finishing: what was in flight is answered `moved` and comes again.
+    package func stop() async { await end(with: .stop) }
+
+    private func end(with input: SlotInput) async {
+        for host in hosts { host.mailbox.post(input) }
+        let running = tasks.withLock { tasks in
+            defer { tasks = [] }
+            return tasks
+        }
+        for task in running { await task.value }
+        for host in hosts { host.mailbox.close() }
+    }
+
+    private func host(of gateway: GatewayUID) -> SlotHost {
+        hosts[SlotHash.index(of: gateway, count: hosts.count)]
+    }
+
+    // MARK: - Records
+
+    package func submit(_ batch: DeliveryBatch, reply: @escaping @Sendable ([RecordVerdict]) -> Void) {
+        host(of: batch.gateway).mailbox.submit(batch, reply: reply)
+    }
+
+    // MARK: - Logs
+
+    package func logs(of gateway: GatewayUID, _ query: LogQuery) async throws(TidegateError) -> LogPage {
+        let (storage, position) = try await host(of: gateway).reading(gateway)
+        var page = try await storage.logs(query)
+        page.position = position
+        return page
+    }
+
+    package func log(
+        _ id: RecordID, of gateway: GatewayUID
+    ) async throws(TidegateError) -> (row: LogRow, position: LogPosition)? {
+        let (storage, position) = try await host(of: gateway).reading(gateway)
+        guard let row = try await storage.log(id) else { return nil }
+        return (row, position)
+    }
+
+    package func body(
+        _ part: BodyPart, of id: RecordID, gateway: GatewayUID
+    ) async throws(TidegateError) -> StoredBody? {
+        try await host(of: gateway).reading(gateway).0.body(part, of: id)
+    }
+
+    package func patch(
+        _ id: RecordID, of gateway: GatewayUID, _ patch: LogPatch
+    ) async throws(TidegateError) -> PatchOutcome {
+        let host = host(of: gateway)
+        let storage = try await host.reading(gateway).0
+        let entry = GatewayEntry.edit(id: id, patch: patch, atMs: clock.milliseconds())
+        let position = try await host.append(entry, to: gateway)
+        let isKnown = try await storage.contains(id)
+        return isKnown ? .applied(position) : .waiting(position)
+    }
+
+    package func delete(
+        from gateway: GatewayUID, matching query: LogQuery, limit: Int
+    ) async throws(TidegateError) -> Int {
+        let host = host(of: gateway)
+        let storage = try await host.reading(gateway).0
+        // By effect, at most 64 Ki rows an entry (A9).
+        let rows = try await storage.matching(query, limit: min(limit, 1 << 16))
+        if !rows.isEmpty { _ = try await host.append(.delete(lsns: rows), to: gateway) }
+        return rows.count
+    }
+
+    // MARK: - For accounts and status
+
+    package struct SlotStatus: Equatable, Sendable {
+        package var slot: SlotID
+        package var epoch: Epoch
+        package var n: LogIndex
+        /// Gateways that are open here.
+        package var gateways: Int
+        package var isServing: Bool
+    }
+
+    package func slotStatus() async -> [SlotStatus] {
+        var status: [SlotStatus] = []
+        for host in hosts { status.append(await host.status()) }
+        return status
+    }
+}
+
+extension Objects: GatewayLogs {
+    /// Appends the gateway's deletion to its log; returns when it is applied.
+    package func deleteAll(of gateway: GatewayUID) async throws(TidegateError) {
+        _ = try await host(of: gateway).append(.gatewayDeleted, to: gateway)
+    }
+
+    package func liveRows(of gateway: GatewayUID) async throws(TidegateError) -> Int64 {
+        try await host(of: gateway).reading(gateway).0.state().live
+    }
+
+    package func settingsChanged(of gateway: GatewayUID) { host(of: gateway).mailbox.post(.refresh(gateway)) }
+
+    package func slotFence(of gateway: GatewayUID) async -> (slot: SlotID, revision: Revision) {
+        let host = host(of: gateway)
+        return (host.slot, await host.fence)
+    }
+}
+
+extension SlotHost {
+    func status() -> Objects.SlotStatus {
+        Objects.SlotStatus(
+            slot: slot, epoch: core?.epoch ?? 0, n: core?.committedN ?? 0,
+            gateways: rooms.values.count { $0.state == .open }, isServing: phase == .serving)
+    }
+}
+
+/// The node's slots, for asking gateways of an account for rows that they do not use.
+private final class Mailboxes: Sendable {
+    private let all = Mutex<[SlotMailbox]>([])
+
+    func set(_ mailboxes: [SlotMailbox]) { all.withLock { $0 = mailboxes } }
+
+    func reclaim(_ account: String) async {
+        await withDiscardingTaskGroup { group in
+            for mailbox in all.withLock({ $0 }) {
+                group.addTask {
+                    await withCheckedContinuation { continuation in
+                        mailbox.post(.giveBack(account: account) { continuation.resume() })
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+package import TidegateCore
+
+/// One gateway's database as its slot sees it: it changes only by `apply`, in log order, so that replaying the log
+/// anywhere gives the same content (I9).
+package protocol GatewayStorage: Sendable {
+    /// What the database knows about itself.
+    func state() async throws(TidegateError) -> GatewayState
+
+    /// Applies the entries of one log object in order, in one transaction. Total: what cannot be decoded goes to
+    /// quarantine and counts as applied. Does nothing for `n <= appliedN`.
+    /// - Returns: live rows afterwards.
+    func apply(n: LogIndex, epoch: Epoch, _ entries: [CommittedEntry]) async throws(TidegateError) -> Int64
+
+    func logs(_ query: LogQuery) async throws(TidegateError) -> LogPage
+    func log(_ id: RecordID) async throws(TidegateError) -> LogRow?
+    func body(_ part: BodyPart, of id: RecordID) async throws(TidegateError) -> StoredBody?
+    func contains(_ id: RecordID) async throws(TidegateError) -> Bool
+
+    /// LSNs of the first `limit` rows that match, in the query's order.
+    func matching(_ query: LogQuery, limit: Int) async throws(TidegateError) -> [UInt64]
+
+    /// LSN of the `count`-th oldest row, for eviction; `nil` when there are no rows.
+    func oldest(_ count: Int) async throws(TidegateError) -> UInt64?
+
+    func close() async
+
+    /// Closes and deletes the files.
+    func destroy() async throws(TidegateError)
+}
+
+package protocol GatewayStorageProvider: Sendable {
+    func open(_ gateway: GatewayUID, slot: SlotID) async throws(TidegateError) -> any GatewayStorage
+}
+
+package struct GatewayState: Equatable, Sendable {
+    /// Index up to which entries are applied; 0 when empty.
+    package var appliedN: LogIndex
+    /// Rows that are neither deleted nor evicted.
+    package var live: Int64
+    package var streams: [StreamID: StreamMark]
+    package var isDeleted: Bool
+
+    package init(
+        appliedN: LogIndex = 0, live: Int64 = 0, streams: [StreamID: StreamMark] = [:], isDeleted: Bool = false
+    ) {
+        self.appliedN = appliedN
+        self.live = live
+        self.streams = streams
+        self.isDeleted = isDeleted
+    }
+}
+
+/// The highest sequence number of a stream in the log, and the record that used it (A5, A11).
+package struct StreamMark: Equatable, Sendable {
+    package var sequence: UInt64
+    package var id: RecordID
+
+    package init(sequence: UInt64, id: RecordID) {
+        self.sequence = sequence
+        self.id = id
+    }
+}

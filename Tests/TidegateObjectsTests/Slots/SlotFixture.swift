@@ -1,0 +1,56 @@
+import Logging
+import Synchronization
+import TidegateCore
+import TidegateObjects
+import TidegateTestKit
+
+/// A node's objects over stores in memory; stores outlive a node, databases as the test says.
+struct SlotFixture {
+    let coordination = MemoryCoordinationStore()
+    let store = MemoryObjectStore()
+    let keys = CoordinationKeys()
+    let clock = ManualWallClock()
+    private static let uids = Mutex(SeededGenerator(seed: 77))
+
+    static func bits() -> UInt128 {
+        uids.withLock { UInt128($0.next()) << 64 | UInt128($0.next()) }
+    }
+
+    func objects(_ storage: MemoryGatewayStorages) -> Objects {
+        var settings = ObjectsSettings()
+        settings.slot.idleFlush = .milliseconds(1)
+        settings.slot.flushSpacing = .milliseconds(1)
+        settings.allowance.spacing = .zero
+        return Objects(
+            region: "r1", slotCount: 2, incarnation: IncarnationID(bits: Self.bits()), coordination: coordination,
+            store: store, keys: keys, storage: storage, clock: clock, settings: settings,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    func accounts(_ objects: Objects) -> AccountManager {
+        AccountManager(
+            store: coordination, keys: keys, logs: objects, region: "r1", clock: clock,
+            mintUID: { GatewayUID(bits: Self.bits()) })
+    }
+}
+
+extension Objects {
+    /// Rows `numbers` of one stream; a row's id is its number.
+    func send(_ numbers: ClosedRange<Int>, to gateway: GatewayUID, stream: Int = 1) async -> [RecordVerdict] {
+        let records = numbers.map { number in
+            LogRecord(id: RecordID(bits: UInt128(number)), gateway: gateway, startedAtMs: 0).encoded()[...]
+        }
+        return await deliver(
+            DeliveryBatch(
+                stream: StreamID(bits: UInt128(stream)), gateway: gateway, firstSequence: UInt64(numbers.lowerBound),
+                records: records, resolvedBelow: 0))
+    }
+
+    func deliver(_ batch: DeliveryBatch) async -> [RecordVerdict] {
+        await withCheckedContinuation { continuation in submit(batch) { continuation.resume(returning: $0) } }
+    }
+
+    func ids(of gateway: GatewayUID) async throws -> [Int] {
+        try await logs(of: gateway, LogQuery()).rows.map { Int($0.record.id.bits) }
+    }
+}
