@@ -78,12 +78,13 @@ def tokens(count_bytes):
 
 
 def prices():
-    table = {}
-    with open(REPOSITORY / "Sources/TidegateGateway/Prices/model-prices.csv", newline="") as file:
-        for line in csv.DictReader(file):
-            table[line["provider"], line["model"]] = {
-                key: float(line[f"{key}_usd_per_mtok"] or 0) for key in ("input", "output", "cache_read", "cache_write")}
-    return table
+    """The bundled price list, which is the text between the triple quotes of ModelPrices.swift."""
+    source = (REPOSITORY / "Sources/TidegateGateway/Prices/ModelPrices.swift").read_text()
+    lines = [line.strip() for line in source.split('"""')[1].strip().splitlines()]
+    return {
+        (line["provider"], line["model"]): {
+            key: float(line[f"{key}_usd_per_mtok"] or 0) for key in ("input", "output", "cache_read", "cache_write")}
+        for line in csv.DictReader(lines)}
 
 
 PRICES = prices()

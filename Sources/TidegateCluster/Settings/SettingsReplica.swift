@@ -45,8 +45,12 @@ package final class SettingsReplica: GatewayDirectory, Service {
         return asOf
     }
 
-    /// Follows changes until cancelled.
+    /// Follows changes until cancelled or shut down.
     package func run() async throws {
+        try await cancelWhenGracefulShutdown { try await self.followUntilCancelled() }
+    }
+
+    private func followUntilCancelled() async throws {
         while !Task.isCancelled {
             do {
                 try await follow(from: try await load() + 1)
