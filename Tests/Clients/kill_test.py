@@ -97,19 +97,19 @@ async def load_and_kill(node, load, after_seconds):
 
 def settle(management, expected, seconds):
     """Waits until every expected row can be read and, a second later, none came on top (a row delivered twice may be
-    late). Returns (words of all rows, seconds until they were there)."""
+    late). Returns (all rows, seconds until they were there)."""
     start, last, since = time.monotonic(), None, 0.0
     while True:
         try:
-            words = [row["event_id"] for row in management.all()]
+            rows = management.all()
         except httpx.HTTPError:
-            words = []
+            rows = []
         now = time.monotonic()
-        if len(words) != last:
-            last, since = len(words), now
-        settled = expected <= set(words) and management.live_rows() == len(words)
+        if len(rows) != last:
+            last, since = len(rows), now
+        settled = expected <= {row["event_id"] for row in rows} and management.live_rows() == len(rows)
         if settled and now - since >= 1 or now - start > seconds:
-            return words, since - start
+            return rows, since - start
         time.sleep(0.1)
 
 
@@ -132,20 +132,23 @@ def run(rounds, seed, connections, rate, within):
                 print(f"round {number + 1}/{rounds}: {len(load.complete)} answered, {len(load.cut)} cut", file=sys.stderr)
             node = start_node(directory, mock.url, listen=f"127.0.0.1:{port}")
             management = Management(node.url, admin_token(directory))
-            words, slowest = settle(management, complete, within)
+            rows, slowest = settle(management, complete, within)
             live = management.live_rows()
         finally:
             if node:
                 node.stop() if node.child.poll() is None else None
             mock.stop()
-    counts = collections.Counter(words)
+    counts = collections.Counter(row["event_id"] for row in rows)
+    # A stream that the kill cut after its first byte was announced: its row says that it never ended.
+    aborted = {row["event_id"] for row in rows if row["status_code"] != 200 or not row["success"]}
     missing = sorted(complete - set(counts))
     doubled = sorted(word for word, count in counts.items() if count > 1)
     stray = sorted(set(counts) - complete - cut)
+    wrong = sorted(aborted & complete)
     return {
-        "pass": not missing and not doubled and not stray and live == len(words), "rounds": rounds, "seed": seed,
-        "answered": len(complete), "cut": len(cut), "cutWithRow": len(cut & set(counts)), "rows": len(words),
-        "usageLive": live, "missing": missing, "doubled": doubled, "stray": stray,
+        "pass": not (missing or doubled or stray or wrong) and live == len(rows), "rounds": rounds, "seed": seed,
+        "answered": len(complete), "cut": len(cut), "cutWithRow": len(cut & set(counts)), "aborted": len(aborted),
+        "rows": len(rows), "usageLive": live, "missing": missing, "doubled": doubled, "stray": stray, "wrong": wrong,
         "settledAfterSeconds": round(slowest, 2), "readySecondsMax": round(max(ready), 3)}
 
 

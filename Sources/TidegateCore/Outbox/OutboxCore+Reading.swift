@@ -69,8 +69,8 @@ extension OutboxCore {
 
     package var hasRecords: Bool { !waiting.isEmpty }
 
-    /// Tickets whose intent is on disk, as they are left by a completion that could not be written.
-    package func openIntent(_ ticket: CaptureTicket) -> Int64? {
-        tickets[ticket.intent].flatMap { $0.segment == 0 ? nil : $0.startedAtMs }
+    /// What an intent on disk announced, for a ticket whose completion could not be written.
+    package func openIntent(_ ticket: CaptureTicket) -> [UInt8]? {
+        tickets[ticket.intent].flatMap { $0.segment == 0 ? nil : $0.announced }
     }
 }

@@ -21,13 +21,17 @@ package struct OutboxCore: Sendable {
         var id: RecordID
         /// The file that holds the intent; 0 when none was written.
         var segment: UInt64 = 0
-        var startedAtMs: Int64 = 0
+        /// The intent's body: the row should no completion follow.
+        var announced: [UInt8] = []
     }
 
     struct Segment: Sendable {
         var bytes: UInt64 = 0
         var unacknowledged = 0
         var openIntents = 0
+        /// Other files with intents that a frame in this one resolves. It stays as long as they do: without it their
+        /// intents would look open at the next start, and their calls would get a second row.
+        var resolves: Set<UInt64> = []
         /// No unresolved intent of this file is smaller.
         var leastIntent = UInt64.max
         mutating func note(_ intent: UInt64) { leastIntent = min(leastIntent, intent) }
@@ -75,23 +79,24 @@ package struct OutboxCore: Sendable {
     /// - Returns: whether the intent is on disk, so that a frame must say that it makes no row.
     package func hasIntent(_ ticket: CaptureTicket) -> Bool { (tickets[ticket.intent]?.segment ?? 0) != 0 }
 
-    package mutating func wroteIntent(_ ticket: CaptureTicket, startedAtMs: Int64, segment: UInt64, bytes: Int) {
+    package mutating func wroteIntent(_ ticket: CaptureTicket, announced: [UInt8], segment: UInt64, bytes: Int) {
         grow(segment, by: bytes)
         guard tickets[ticket.intent]?.segment == 0 else { return }
         tickets[ticket.intent]?.segment = segment
-        tickets[ticket.intent]?.startedAtMs = startedAtMs
+        tickets[ticket.intent]?.announced = announced
         segments[segment, default: Segment()].openIntents += 1
     }
 
     /// The ticket makes no row. `bytes` were written to say so.
     package mutating func abandoned(_ ticket: CaptureTicket, segment: UInt64 = 0, bytes: Int = 0) {
         if segment != 0 { grow(segment, by: bytes) }
-        close(ticket.intent)
+        close(ticket.intent, by: segment)
     }
 
-    private mutating func close(_ intent: UInt64) {
+    private mutating func close(_ intent: UInt64, by segment: UInt64) {
         guard let ticket = tickets.removeValue(forKey: intent), ticket.segment != 0 else { return }
         segments[ticket.segment]?.openIntents -= 1
+        if ticket.segment != segment { segments[segment]?.resolves.insert(ticket.segment) }
     }
 
     // MARK: Completions
@@ -114,7 +119,7 @@ package struct OutboxCore: Sendable {
         grow(segment, by: bytes)
         segments[segment]?.unacknowledged += 1
         segments[segment]?.note(ticket.intent)
-        close(ticket.intent)
+        close(ticket.intent, by: segment)
         statistics.captured += 1
         statistics.pending += 1
     }
@@ -166,10 +171,16 @@ package struct OutboxCore: Sendable {
 
     package mutating func opened(_ segment: UInt64, bytes: Int) { grow(segment, by: bytes) }
 
-    /// Files that nothing needs any more, but for the one being written.
+    /// Files that nothing needs any more, but for the one being written. Delete them in this order.
     package func deletable(except current: UInt64) -> [UInt64] {
-        segments.filter { $0.key != current && $0.value.unacknowledged == 0 && $0.value.openIntents == 0 }
-            .keys.sorted()
+        var gone: [UInt64] = []
+        for (number, segment) in segments.sorted(by: { $0.key < $1.key }) where number != current {
+            guard segment.unacknowledged == 0, segment.openIntents == 0,
+                segment.resolves.allSatisfy({ segments[$0] == nil || gone.contains($0) })
+            else { continue }
+            gone.append(number)
+        }
+        return gone
     }
 
     package mutating func forget(_ segment: UInt64) {

@@ -1,11 +1,11 @@
 /// The head of one frame in an outbox file; a body of `bodyBytes` follows it. All numbers are little-endian:
-/// `magic 4 · kind 1 · version 1 · 0 2 · bodyBytes 4 · bodyChecksum 4 · intent 8 · sequence 8 · gateway 16 · id 16 ·
-/// startedAtMs 8 · 0 4 · headChecksum 4`. Checksums are CRC-32C; the head's is over the 76 bytes before it.
+/// `magic 4 · kind 1 · version 1 · 0 2 · bodyBytes 4 · bodyChecksum 4 · intent 8 · sequence 8 · gateway 16 · id 16 · 0 4 ·
+/// headChecksum 4`. Checksums are CRC-32C; the head's is over the 68 bytes before it.
 package struct OutboxFrame: Equatable, Sendable {
     package enum Kind: UInt8, Sendable {
         /// First in a file. `sequence`: the file's number; `intent`: the next intent; body: `OutboxCounters`.
         case segment = 1
-        /// `startedAtMs` and the ticket.
+        /// The ticket; body: what was known of the row, an encoded `LogRecord`.
         case intent = 2
         /// Body: an encoded `LogRecord`.
         case completion = 3
@@ -15,7 +15,7 @@ package struct OutboxFrame: Equatable, Sendable {
         case cursor = 5
     }
 
-    package static let headBytes = 80
+    package static let headBytes = 72
     /// A record holds two bodies of 10 MB at most; anything longer is a damaged length.
     package static let bodyBytesMax = 64 << 20
     private static let magic: UInt32 = 0x424F_4754  // "TGOB"
@@ -26,7 +26,6 @@ package struct OutboxFrame: Equatable, Sendable {
     package var sequence: UInt64 = 0
     package var gateway = GatewayUID(bits: 0)
     package var id = RecordID(bits: 0)
-    package var startedAtMs: Int64 = 0
     package var bodyBytes = 0
     package var bodyChecksum: UInt32 = 0
 
@@ -42,10 +41,9 @@ package struct OutboxFrame: Equatable, Sendable {
         target.storeBytes(of: sequence.littleEndian, toByteOffset: 24, as: UInt64.self)
         target.storeBytes(of: gateway.bits.littleEndian, toByteOffset: 32, as: UInt128.self)
         target.storeBytes(of: id.bits.littleEndian, toByteOffset: 48, as: UInt128.self)
-        target.storeBytes(of: startedAtMs.littleEndian, toByteOffset: 64, as: Int64.self)
-        target.storeBytes(of: 0, toByteOffset: 72, as: UInt32.self)
-        let checksum = Self.checksum(UnsafeRawBufferPointer(rebasing: target[..<76]))
-        target.storeBytes(of: checksum.littleEndian, toByteOffset: 76, as: UInt32.self)
+        target.storeBytes(of: 0, toByteOffset: 64, as: UInt32.self)
+        let checksum = Self.checksum(UnsafeRawBufferPointer(rebasing: target[..<68]))
+        target.storeBytes(of: checksum.littleEndian, toByteOffset: 68, as: UInt32.self)
     }
 
     /// - Returns: `nil` when the bytes do not begin with a whole, undamaged head of a kind that we know.
@@ -53,8 +51,8 @@ package struct OutboxFrame: Equatable, Sendable {
         guard bytes.count >= Self.headBytes,
             UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)) == Self.magic,
             bytes[5] == Self.version, let kind = Kind(rawValue: bytes[4]),
-            UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 76, as: UInt32.self))
-                == Self.checksum(UnsafeRawBufferPointer(rebasing: bytes[..<76]))
+            UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 68, as: UInt32.self))
+                == Self.checksum(UnsafeRawBufferPointer(rebasing: bytes[..<68]))
         else { return nil }
         self.kind = kind
         bodyBytes = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self)))
@@ -64,7 +62,6 @@ package struct OutboxFrame: Equatable, Sendable {
         sequence = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 24, as: UInt64.self))
         gateway = GatewayUID(bits: UInt128(littleEndian: bytes.loadUnaligned(fromByteOffset: 32, as: UInt128.self)))
         id = RecordID(bits: UInt128(littleEndian: bytes.loadUnaligned(fromByteOffset: 48, as: UInt128.self)))
-        startedAtMs = Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 64, as: Int64.self))
     }
 
     /// The frame at the start of `bytes`.

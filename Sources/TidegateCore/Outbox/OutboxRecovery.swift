@@ -6,10 +6,21 @@
 package struct OutboxRecovery: Sendable {
     package struct OpenIntent: Equatable, Sendable {
         package var ticket: CaptureTicket
-        package var startedAtMs: Int64
-        package init(ticket: CaptureTicket, startedAtMs: Int64) {
+        package var announced: [UInt8]
+        package init(ticket: CaptureTicket, announced: [UInt8]) {
             self.ticket = ticket
-            self.startedAtMs = startedAtMs
+            self.announced = announced
+        }
+
+        /// The row of a call that nobody will complete.
+        package var abortedRow: LogRecord {
+            let announced = try? LogRecord(encoded: announced[...])
+            // An intent that cannot be read still says that there was a call.
+            var row =
+                announced
+                ?? LogRecord(id: ticket.id, gateway: ticket.gateway, startedAtMs: ticket.id.milliseconds)
+            (row.id, row.gateway, row.outcome) = (ticket.id, ticket.gateway, .aborted)
+            return row
         }
     }
 
@@ -28,7 +39,7 @@ package struct OutboxRecovery: Sendable {
     private var nextIntent: UInt64 = 1
     private var lanes: [GatewayUID: Lane] = [:]
     private var order: [GatewayUID] = []
-    private var intents: [UInt64: (frame: OutboxFrame, segment: UInt64)] = [:]
+    private var intents: [UInt64: (frame: OutboxFrame, segment: UInt64, announced: [UInt8])] = [:]
     var segments: [UInt64: OutboxCore.Segment] = [:]
     private var previous: UInt64 = 0
 
@@ -58,15 +69,16 @@ package struct OutboxRecovery: Sendable {
         }
     }
 
-    package mutating func add(_ frame: OutboxFrame, segment: UInt64, offset: Int) {
+    /// - Parameter body: the frame's.
+    package mutating func add(_ frame: OutboxFrame, body: ArraySlice<UInt8>, segment: UInt64, offset: Int) {
         nextIntent = max(nextIntent, frame.intent + 1)
         switch frame.kind {
         case .intent:
-            intents[frame.intent] = (frame, segment)
+            intents[frame.intent] = (frame, segment, Array(body))
         case .abandoned:
-            intents[frame.intent] = nil
+            resolve(frame.intent, by: segment)
         case .completion:
-            intents[frame.intent] = nil
+            resolve(frame.intent, by: segment)
             guard let offset = UInt32(exactly: offset) else { return }
             update(frame.gateway) { lane in
                 if let newest = lane.runs.indices.last, lane.runs[newest].segment == segment,
@@ -102,12 +114,12 @@ package struct OutboxRecovery: Sendable {
             core.segments[segment]?.leastIntent = .max
         }
         var open: [OpenIntent] = []
-        for (intent, (frame, segment)) in intents.sorted(by: { $0.key < $1.key }) {
+        for (intent, (frame, segment, announced)) in intents.sorted(by: { $0.key < $1.key }) {
             let ticket = CaptureTicket(intent: intent, id: frame.id, gateway: frame.gateway)
             core.tickets[intent] = OutboxCore.Ticket(
-                gateway: frame.gateway, id: frame.id, segment: segment, startedAtMs: frame.startedAtMs)
+                gateway: frame.gateway, id: frame.id, segment: segment, announced: announced)
             core.segments[segment]?.openIntents += 1
-            open.append(OpenIntent(ticket: ticket, startedAtMs: frame.startedAtMs))
+            open.append(OpenIntent(ticket: ticket, announced: announced))
         }
         return (core, open, lost)
     }
@@ -154,6 +166,11 @@ package struct OutboxRecovery: Sendable {
                 lane.base = counted.base
             }
         }
+    }
+
+    private mutating func resolve(_ intent: UInt64, by segment: UInt64) {
+        guard let announced = intents.removeValue(forKey: intent), announced.segment != segment else { return }
+        segments[segment]?.resolves.insert(announced.segment)
     }
 
     private mutating func update(_ gateway: GatewayUID, _ change: (inout Lane) -> Void) {

@@ -12,7 +12,9 @@ package protocol CaptureLog: Sendable {
     func admit(_ id: RecordID, gateway: GatewayUID, policy: FullOutboxPolicy) -> CaptureAdmission
 
     /// Writes the intent. Not needed when the completion is written before the answer's first byte leaves.
-    func writeIntent(_ ticket: CaptureTicket, startedAtMs: Int64) throws(TidegateError)
+    /// - Parameter record: what is known of the row already, without bodies. It becomes the row, as `aborted`, if no
+    ///   completion ever follows.
+    func writeIntent(_ ticket: CaptureTicket, announcing record: LogRecord) throws(TidegateError)
 
     /// Writes the completion and assigns its place in the stream. The ticket is used up.
     /// - Parameter whenDurable: called once, on any thread, if and only if the result is `.pending` (mode `power`); the

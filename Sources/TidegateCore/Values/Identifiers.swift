@@ -57,6 +57,9 @@ package struct RecordID: Identifier128, LosslessStringConvertible {
         self.init(bits: UInt128(high) << 64 | UInt128(low))
     }
 
+    /// Since 1970, modulo 2⁴⁸: when it was minted.
+    package var milliseconds: Int64 { Int64(bits >> 80) }
+
     /// The usual form of a UUID: 8-4-4-4-12 lower-case digits.
     package var description: String {
         let digits = Array("0123456789abcdef".utf8)

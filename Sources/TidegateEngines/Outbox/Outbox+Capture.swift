@@ -13,17 +13,14 @@ extension Outbox {
         return policy == .reject ? .reject : .proxyWithoutLog
     }
 
-    package func writeIntent(_ ticket: CaptureTicket, startedAtMs: Int64) throws(TidegateError) {
-        var frame = OutboxFrame(.intent)
-        frame.intent = ticket.intent
-        frame.gateway = ticket.gateway
-        frame.id = ticket.id
-        frame.startedAtMs = startedAtMs
-        try locked { [frame] state throws(TidegateError) in
+    package func writeIntent(_ ticket: CaptureTicket, announcing record: LogRecord) throws(TidegateError) {
+        let announced = record.encoded()
+        let frame = Self.frame(.intent, ticket, body: announced)
+        try locked { state throws(TidegateError) in
             guard state.core.isOpen(ticket), !state.core.hasIntent(ticket) else { throw Self.usedUp }
-            _ = try append(frame, UnsafeRawBufferPointer(start: nil, count: 0), &state)
+            _ = try append(frame, announced, &state)
             state.core.wroteIntent(
-                ticket, startedAtMs: startedAtMs, segment: state.writer.number, bytes: OutboxFrame.headBytes)
+                ticket, announced: announced, segment: state.writer.number, bytes: frame.bytes)
         }
     }
 
@@ -35,13 +32,13 @@ extension Outbox {
             abandon(ticket)
             throw TidegateError(.invalidRequest, "The record has \(payload.count) bytes, more than the outbox takes.")
         }
-        var frame = Self.completion(ticket, payload)
+        var frame = Self.frame(.completion, ticket, body: payload)
         let isPower = settings.mode == .power
         try locked { state throws(TidegateError) in
             guard state.core.isOpen(ticket) else { throw Self.usedUp }
             do throws(TidegateError) { try complete(&frame, ticket, payload, &state) } catch {
-                if let startedAtMs = state.core.openIntent(ticket) {
-                    state.stranded.append(OutboxRecovery.OpenIntent(ticket: ticket, startedAtMs: startedAtMs))
+                if let announced = state.core.openIntent(ticket) {
+                    state.stranded.append(OutboxRecovery.OpenIntent(ticket: ticket, announced: announced))
                 } else {
                     state.core.abandoned(ticket)
                 }
@@ -56,12 +53,9 @@ extension Outbox {
     package func abandon(_ ticket: CaptureTicket) {
         state.withLock { state in
             guard state.core.hasIntent(ticket) else { return state.core.abandoned(ticket) }
-            var frame = OutboxFrame(.abandoned)
-            frame.intent = ticket.intent
-            frame.gateway = ticket.gateway
-            frame.id = ticket.id
+            let frame = Self.frame(.abandoned, ticket, body: [])
             do throws(TidegateError) {
-                _ = try append(frame, UnsafeRawBufferPointer(start: nil, count: 0), &state)
+                _ = try append(frame, [], &state)
                 state.core.abandoned(ticket, segment: state.writer.number, bytes: OutboxFrame.headBytes)
             } catch {
                 logger.warning("An intent without a row stays open", metadata: ["error": "\(error)"])
@@ -69,13 +63,13 @@ extension Outbox {
         }
     }
 
-    static func completion(_ ticket: CaptureTicket, _ payload: [UInt8]) -> OutboxFrame {
-        var frame = OutboxFrame(.completion)
+    private static func frame(_ kind: OutboxFrame.Kind, _ ticket: CaptureTicket, body: [UInt8]) -> OutboxFrame {
+        var frame = OutboxFrame(kind)
         frame.intent = ticket.intent
         frame.gateway = ticket.gateway
         frame.id = ticket.id
-        frame.bodyBytes = payload.count
-        frame.bodyChecksum = CRC32C.checksum(payload)
+        frame.bodyBytes = body.count
+        frame.bodyChecksum = CRC32C.checksum(body)
         return frame
     }
 
@@ -83,9 +77,7 @@ extension Outbox {
         _ frame: inout OutboxFrame, _ ticket: CaptureTicket, _ payload: [UInt8], _ state: inout State
     ) throws(TidegateError) {
         frame.sequence = state.core.nextSequence(of: ticket.gateway)
-        let offset = try payload.withUnsafeBufferPointer { [frame] bytes throws(TidegateError) in
-            try append(frame, UnsafeRawBufferPointer(bytes), &state)
-        }
+        let offset = try append(frame, payload, &state)
         state.core.completed(
             ticket, segment: state.writer.number, offset: UInt32(offset), bytes: frame.bytes, payload: payload)
     }
@@ -93,10 +85,8 @@ extension Outbox {
     /// Writes aborted rows for intents that nobody will complete.
     func endStranded(_ state: inout State) throws(TidegateError) {
         while let one = state.stranded.last {
-            var record = LogRecord(id: one.ticket.id, gateway: one.ticket.gateway, startedAtMs: one.startedAtMs)
-            record.outcome = .aborted
-            let payload = record.encoded()
-            var frame = Self.completion(one.ticket, payload)
+            let payload = one.abortedRow.encoded()
+            var frame = Self.frame(.completion, one.ticket, body: payload)
             try complete(&frame, one.ticket, payload, &state)
             state.stranded.removeLast()
             metrics.aborted.increment()
@@ -104,13 +94,15 @@ extension Outbox {
     }
 
     func append(
-        _ frame: OutboxFrame, _ body: UnsafeRawBufferPointer, _ state: inout State
+        _ frame: OutboxFrame, _ body: [UInt8], _ state: inout State
     ) throws(TidegateError) -> Int {
         guard !state.isClosing else { throw TidegateError(.unavailable, "The outbox is closed.") }
         do throws(SystemFailure) {
             let wasClean = state.writer.isClean
             if state.writer.needsNewFile { try startFile(&state) }
-            let offset = try state.writer.append(frame, body: body)
+            let offset = try body.withUnsafeBufferPointer { bytes throws(SystemFailure) in
+                try state.writer.append(frame, body: UnsafeRawBufferPointer(bytes))
+            }
             if wasClean { pulse.ring() }
             return offset
         } catch {

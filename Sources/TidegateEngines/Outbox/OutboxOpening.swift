@@ -83,7 +83,7 @@ struct OutboxOpening {
             } else {
                 if !hasBegun { recovery.begin(number, bytes: 0, counters: nil) }
                 hasBegun = true
-                recovery.add(frame, segment: number, offset: offset)
+                recovery.add(frame, body: body, segment: number, offset: offset)
             }
         }
         if !hasBegun, isNewest {  // the last process ended while it made this file

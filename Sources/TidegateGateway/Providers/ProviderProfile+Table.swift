@@ -9,14 +9,17 @@ extension ProviderProfile {
         ProviderProfile(
             slug: "google-ai-studio", base: BaseURL(host: "generativelanguage.googleapis.com"),
             auth: ["x-goog-api-key", "authorization"], format: .gemini, markers: [("/openai/", .openAIChat)],
-            chatPath: "v1beta/openai/chat/completions", nativeHint: "v1beta/models/{model}:generateContent"),
+            model: ModelInPath(after: "/models/", until: .colon), chatPath: "v1beta/openai/chat/completions",
+            nativeHint: "v1beta/models/{model}:generateContent"),
         ProviderProfile(
             slug: "google-vertex-ai", base: BaseURL(host: "aiplatform.googleapis.com"), paths: .vertex, format: .gemini,
             markers: [("/publishers/anthropic/", .anthropic), ("/endpoints/openapi/", .openAIChat)],
+            model: ModelInPath(after: "/models/", until: .colon),
             nativeHint: "v1/projects/{project}/locations/{region}/publishers/google/models/{model}:generateContent"),
         ProviderProfile(
             slug: "azure-openai", base: BaseURL(host: "openai.azure.com"), paths: .azure,
             auth: ["api-key", "authorization"], format: .openAIChat, markers: openAIFamily,
+            model: ModelInPath(after: "/deployments/", until: .slash),
             nativeHint: "{resource}/{deployment}/chat/completions?api-version={version}"),
         ProviderProfile(
             slug: "aws-bedrock", base: BaseURL(host: "amazonaws.com"), paths: .bedrock,
@@ -24,10 +27,12 @@ extension ProviderProfile {
             markers: [
                 ("/converse", .bedrock), ("/anthropic/", .anthropic), ("/openai/", .openAIChat),
                 ("anthropic.", .anthropic),
-            ], nativeHint: "bedrock-runtime/{region}/model/{model}/converse"),
+            ], model: ModelInPath(after: "/model/", until: .slash),
+            nativeHint: "bedrock-runtime/{region}/model/{model}/converse"),
         ProviderProfile(
             slug: "workers-ai", base: BaseURL(host: "api.cloudflare.com", path: "/client/v4/accounts/{account}/ai"),
-            paths: .workersAI, format: .workersAI, markers: openAIFamily, chatPath: "v1/chat/completions"),
+            paths: .workersAI, format: .workersAI, markers: openAIFamily,
+            model: ModelInPath(after: "/run/", until: .endOfPath), chatPath: "v1/chat/completions"),
         openAILike("groq", "api.groq.com", path: "/openai/v1", rule: .dropsV1, chat: "chat/completions"),
         openAILike("grok", "api.x.ai", rule: .addsV1, chat: "v1/chat/completions"),
         openAILike("mistral", "api.mistral.ai", rule: .addsV1, chat: "v1/chat/completions"),
@@ -45,7 +50,7 @@ extension ProviderProfile {
             format: .replicate, nativeHint: "predictions"),
         ProviderProfile(
             slug: "huggingface", base: BaseURL(host: "api-inference.huggingface.co", path: "/models"),
-            nativeHint: "{organization}/{model}"),
+            model: ModelInPath(after: "/models/", until: .endOfPath), nativeHint: "{organization}/{model}"),
         ProviderProfile(
             slug: "cartesia", base: BaseURL(host: "api.cartesia.ai"), auth: ["x-api-key"], nativeHint: "tts/bytes"),
         ProviderProfile(

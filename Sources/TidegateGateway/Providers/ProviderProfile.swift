@@ -30,6 +30,8 @@ struct ProviderProfile: Sendable {
     var format: UsageFormat = .none
     /// Path parts that decide the format, first match counts. `openAIFamily` serves most.
     var markers: [(part: StaticString, format: UsageFormat)] = []
+    /// How paths name the model; `nil` when bodies do.
+    var model: ModelInPath?
     /// Path of OpenAI's chat completions behind the base; `nil` when the provider does not speak that format.
     var chatPath: String?
     /// What to call instead, for the error on `compat`.

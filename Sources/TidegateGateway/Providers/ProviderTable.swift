@@ -58,7 +58,7 @@ package struct ProviderTable: Sendable {
         return ProviderTarget(
             provider: profile.slug, isTLS: place.base.isTLS, host: place.base.host, port: place.base.port, path: path,
             usageFormat: profile.usageFormat(ofPath: path.prefix { $0 != "?" }), authHeaderNames: profile.auth,
-            speaksOpenAIChat: profile.chatPath != nil)
+            speaksOpenAIChat: profile.chatPath != nil, modelPlace: profile.model)
     }
 }
 

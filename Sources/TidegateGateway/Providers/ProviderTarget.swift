@@ -11,10 +11,12 @@ package struct ProviderTarget: Equatable, Sendable {
     /// Lower-case names of headers that may carry the provider's key, the usual one first (reference: providers.md §2).
     package var authHeaderNames: [String]
     package var speaksOpenAIChat: Bool
+    /// How `path` names the model; `nil` when the body does.
+    package var modelPlace: ModelInPath?
 
     package init(
         provider: String, isTLS: Bool, host: String, port: Int, path: String, usageFormat: UsageFormat,
-        authHeaderNames: [String], speaksOpenAIChat: Bool
+        authHeaderNames: [String], speaksOpenAIChat: Bool, modelPlace: ModelInPath? = nil
     ) {
         self.provider = provider
         self.isTLS = isTLS
@@ -24,6 +26,7 @@ package struct ProviderTarget: Equatable, Sendable {
         self.usageFormat = usageFormat
         self.authHeaderNames = authHeaderNames
         self.speaksOpenAIChat = speaksOpenAIChat
+        self.modelPlace = modelPlace
     }
 
     /// Value of the `Host` header: without the port when it is the scheme's own.
@@ -31,6 +34,9 @@ package struct ProviderTarget: Equatable, Sendable {
         let name = host.contains(":") ? "[\(host)]" : host
         return port == (isTLS ? 443 : 80) ? name : "\(name):\(port)"
     }
+
+    /// The model that the path names, if it names one.
+    package var model: String? { modelPlace?.model(in: path) }
 
     /// The path for the log row: values of query items that carry keys are replaced.
     package var loggedPath: String {

@@ -9,7 +9,7 @@ extension StepRun {
     func writeIntent() -> Bool {
         guard let ticket else { return true }
         do throws(TidegateError) {
-            try loop.services.capture.writeIntent(ticket, startedAtMs: startedAtMs)
+            try loop.services.capture.writeIntent(ticket, announcing: announcement)
             return true
         } catch {
             captureFailed(error)
@@ -54,12 +54,27 @@ extension StepRun {
         loop.services.logger.error("A row could not be captured", metadata: ["error": "\(error)"])
     }
 
+    /// What is known before the end: enough to say later which call it was that never ended.
+    private var announcement: LogRecord {
+        var row = known(.aborted, status: Int(answerHead?.status.code ?? 0))
+        row.model = modelAsked
+        row.requestBytes = UInt64(sent.total)
+        row.flags.insert(.bodiesOmitted)
+        return row
+    }
+
     private func record(_ outcome: RecordOutcome, status: Int) -> LogRecord {
-        let now = NIODeadline.now()
+        var row = known(outcome, status: status)
+        row.durationMs = (NIODeadline.now() - began).wholeMilliseconds
+        tokens(&row, outcome)
+        bodies(&row)
+        return row
+    }
+
+    private func known(_ outcome: RecordOutcome, status: Int) -> LogRecord {
         let options = plan.options
         var row = LogRecord(id: id, gateway: request.gateway?.uid ?? GatewayUID(bits: 0), startedAtMs: startedAtMs)
-        row.durationMs = (now - began).wholeMilliseconds
-        row.latencyMs = ((headAt ?? now) - began).wholeMilliseconds
+        row.latencyMs = ((headAt ?? .now()) - began).wholeMilliseconds
         row.eventID = options.eventID ?? request.idText
         row.provider = plan.target.provider
         row.path = plan.target.loggedPath
@@ -76,9 +91,11 @@ extension StepRun {
         if request.isAuthenticated { row.flags.insert(.authenticated) }
         if plan.shownBody != nil { row.flags.insert(.compatibility) }
         if isSSE { row.flags.insert(.streamed) }
-        tokens(&row, outcome)
-        bodies(&row)
         return row
+    }
+
+    private var modelAsked: String {
+        sent.bytes.withUnsafeBytes { RequestFields(body: $0)?.model } ?? plan.target.model ?? ""
     }
 
     private func tokens(_ row: inout LogRecord, _ outcome: RecordOutcome) {
@@ -88,7 +105,7 @@ extension StepRun {
             row.usage = usage
             row.usageSource = outcome == .clientLeft ? .drained : .provider
         }
-        row.model = observed?.model ?? sent.bytes.withUnsafeBytes { RequestFields(body: $0)?.model } ?? ""
+        row.model = observed?.model ?? modelAsked
         if let custom = plan.options.customCost {
             row.cost = custom.cost(of: row.usage)
             if row.cost != nil { row.flags.insert(.customCost) }

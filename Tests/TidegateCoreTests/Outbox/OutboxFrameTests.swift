@@ -10,7 +10,6 @@ struct OutboxFrameTests {
         frame.sequence = random.next()
         frame.gateway = GatewayUID(random: &random)
         frame.id = RecordID(random: &random)
-        frame.startedAtMs = Int64(bitPattern: random.next())
         let body = random.bytes(body)
         frame.bodyBytes = body.count
         frame.bodyChecksum = CRC32C.checksum(body)
@@ -21,7 +20,7 @@ struct OutboxFrameTests {
         Array(bytes).withUnsafeBytes { OutboxFrame.read($0) }
     }
 
-    @Test("a frame is read as it was written, whatever follows", arguments: [0, 1, 79, 80, 2_000])
+    @Test("a frame is read as it was written, whatever follows", arguments: [0, 1, 71, 72, 2_000])
     func roundTrip(body: Int) {
         var random = SeededGenerator(seed: UInt64(body))
         let (frame, bytes) = Self.frame(&random, body: body)

@@ -38,7 +38,7 @@ struct OutboxFixture {
             guard case .admitted(let ticket) = outbox.admit(record.id, gateway: gateway, policy: .reject) else {
                 throw TidegateError(.overloaded, "The outbox is full.")
             }
-            try outbox.writeIntent(ticket, startedAtMs: record.startedAtMs)
+            try outbox.writeIntent(ticket, announcing: record)
             _ = try outbox.complete(ticket, record) { _ in }
         }
     }

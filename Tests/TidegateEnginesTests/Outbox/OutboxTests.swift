@@ -67,15 +67,18 @@ struct OutboxTests {
             case .admitted(let dropped) = outbox.admit(
                 RecordID(bits: 10), gateway: OutboxFixture.gateway, policy: .reject)
         else { return #expect(Bool(false), "not admitted") }
-        try outbox.writeIntent(ticket, startedAtMs: 77)
-        try outbox.writeIntent(dropped, startedAtMs: 78)
+        var announced = LogRecord(id: ticket.id, gateway: ticket.gateway, startedAtMs: 77)
+        (announced.provider, announced.eventID, announced.statusCode) = ("openai", "order-7", 200)
+        try outbox.writeIntent(ticket, announcing: announced)
+        try outbox.writeIntent(
+            dropped, announcing: LogRecord(id: dropped.id, gateway: dropped.gateway, startedAtMs: 78))
         outbox.abandon(dropped)
         outbox.close()
         for _ in 0..<2 {
             let again = try OutboxFixture.open(directory.path)
             defer { again.close() }
             let found = try await OutboxFixture.drain(again, count: 4)
-            var expected = LogRecord(id: RecordID(bits: 9), gateway: OutboxFixture.gateway, startedAtMs: 77)
+            var expected = announced
             expected.outcome = .aborted
             #expect(found.last?.record == expected && found.last?.sequence == 4)
             #expect(again.statistics.pending == 4)
@@ -175,7 +178,8 @@ struct OutboxTests {
             case .admitted(let ticket) = outbox.admit(
                 RecordID(bits: 3), gateway: OutboxFixture.gateway, policy: .reject)
         else { return #expect(Bool(false), "not admitted") }
-        try outbox.writeIntent(ticket, startedAtMs: 3)
+        try outbox.writeIntent(
+            ticket, announcing: LogRecord(id: ticket.id, gateway: ticket.gateway, startedAtMs: 3))
         fault.code.withLock { $0 = ENOSPC }
         #expect(throws: TidegateError.self) { try outbox.complete(ticket, OutboxFixture.record(3)) { _ in } }
         guard case .reject = outbox.admit(RecordID(bits: 4), gateway: OutboxFixture.gateway, policy: .reject) else {

@@ -77,6 +77,30 @@ struct ProvidersTests {
         #expect(table.resolve(slug: slug[...], rest: rest, account: "a", headers: [:]) == nil)
     }
 
+    @Test(
+        "models that only the path names are read from it",
+        arguments: [
+            ("workers-ai", "@cf/meta/llama-3.1-8b-instruct", "@cf/meta/llama-3.1-8b-instruct"),
+            ("workers-ai", "run/@cf/meta/llama?x=/run/y", "@cf/meta/llama"),
+            ("workers-ai", "v1/chat/completions", nil),
+            ("google-ai-studio", "v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse", "gemini-2.5-flash"),
+            ("google-ai-studio", "v1beta/models", nil),
+            (
+                "google-vertex-ai", "v1/projects/p/locations/us-east5/publishers/anthropic/models/c:rawPredict", "c"
+            ),
+            (
+                "aws-bedrock", "bedrock-runtime/us-east-1/model/anthropic.claude-3%3A0/converse",
+                "anthropic.claude-3:0"
+            ),
+            ("azure-openai", "res/my-gpt/chat/completions?api-version=1", "my-gpt"),
+            ("huggingface", "org/model", "org/model"),
+            ("openai", "chat/completions", nil),
+        ] as [(String, String, String?)])
+    func modelInPath(slug: String, rest: String, model: String?) throws {
+        let target = try #require(table.resolve(slug: slug[...], rest: rest, account: "acc", headers: [:]))
+        #expect(target.model == model)
+    }
+
     @Test("fal's target header leads to fal only")
     func fal() {
         func host(_ url: String) -> String? {

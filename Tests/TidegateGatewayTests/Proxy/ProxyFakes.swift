@@ -61,6 +61,7 @@ final class FakeCapture: CaptureLog {
     struct State {
         var calls: [String] = []
         var rows: [LogRecord] = []
+        var announced: [LogRecord] = []
         var admission: CaptureAdmission?
         var fails = false
         var isPending = false
@@ -95,9 +96,10 @@ final class FakeCapture: CaptureLog {
         }
     }
 
-    func writeIntent(_ ticket: CaptureTicket, startedAtMs: Int64) throws(TidegateError) {
+    func writeIntent(_ ticket: CaptureTicket, announcing record: LogRecord) throws(TidegateError) {
         let (fails, probe) = state.withLock { state in
             if state.probe == nil { state.calls.append("intent") }
+            state.announced.append(record)
             return (state.fails, state.probe)
         }
         probe?("intent")

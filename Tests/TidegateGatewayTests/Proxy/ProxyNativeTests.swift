@@ -63,6 +63,9 @@ struct ProxyNativeTests {
             client.send(ProxyStage.post("/openai/chat/completions"))
             #expect(await client.wait(for: "data: {\"model\""))
             #expect(stage.capture.calls == ["admit", "intent 0"])
+            let announced = try #require(stage.capture.state.withLock { $0.announced.first })
+            #expect(announced.provider == "openai" && announced.model == "gpt-4o-mini" && announced.statusCode == 200)
+            #expect(!announced.eventID.isEmpty && announced.outcome == .aborted && announced.requestBody.isEmpty)
             let box = try #require(peers.withLock { $0 })
             box.run { $0.event("{\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}") }
             #expect(await client.wait(for: "prompt_tokens"))
