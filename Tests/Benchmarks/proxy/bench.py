@@ -2,7 +2,8 @@
 
 Upstream of plain answers: a second nginx that returns 600 bytes of OpenAI JSON with usage (the cheapest there is).
 Upstream of streams: `tidegate mock-provider`, which flushes 20 events one by one; nginx cannot do that.
-CPU is user + system time of the process and its children over the run, from /proc/PID/stat, in microseconds per answer.
+CPU is user + system time of the process and its children, from /proc/PID/stat, in microseconds per answer. Tidegate's
+clock stops only when every row of the run is committed: what is written behind the answers belongs to them.
 """
 
 import argparse
@@ -21,8 +22,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "Clients"))
 sys.path.insert(0, str(HERE))
+import httpx  # noqa: E402
 import open_loop  # noqa: E402
-from processes import start_mock, start_node  # noqa: E402
+from processes import admin_token, start_mock, start_node  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
 CHAT = "/v1/default/default/openai/chat/completions"
@@ -116,24 +118,54 @@ def wrk(port, path, body_file, connections, seconds):
     return json.loads(found.group(1))
 
 
-def case(pid, port, path, body_file, connections, seconds):
+class Log:
+    """What the node has captured and committed."""
+
+    def __init__(self, node, directory):
+        self.http = httpx.Client(
+            base_url=node.url, headers={"Authorization": f"Bearer {admin_token(directory)}"}, timeout=30)
+
+    def settle(self):
+        """Waits until every captured row is committed. Returns (rows committed since the start, seconds waited)."""
+        start = time.monotonic()
+        while True:
+            outbox = self.http.get("/status").json()["outbox"]
+            if outbox["pending"] == 0:
+                return outbox["acked"], time.monotonic() - start
+            if time.monotonic() - start > 120:
+                sys.exit(f"rows were not committed within 120 s: {outbox}")
+            time.sleep(0.05)
+
+
+class NoLog:
+    def settle(self):
+        time.sleep(0.2)
+        return 0, 0.0
+
+
+def case(pid, port, path, body_file, connections, seconds, log):
     wrk(port, path, body_file, connections, 2)      # warm
+    rows, _ = log.settle()
     before = cpu_seconds(pid)
     result = wrk(port, path, body_file, connections, seconds)
-    time.sleep(0.5)                                 # what is written behind the answers belongs to them
+    all_rows, waited = log.settle()
     used = cpu_seconds(pid) - before
-    return {"requestsPerSecond": round(result["requests"] / result["seconds"]), "p50Ms": result["p50Ms"],
+    # wrk leaves calls unfinished when its time is up: those have rows too.
+    if all_rows and not 0 <= all_rows - rows - result["requests"] <= 2 * connections:
+        sys.exit(f"{result['requests']} answers and {all_rows - rows} rows: the log is not whole")
+    return {"rows": all_rows - rows, "committedAfterSeconds": round(waited, 2), "requestsPerSecond": round(result["requests"] / result["seconds"]), "p50Ms": result["p50Ms"],
             "p99Ms": result["p99Ms"], "cpuMicrosPerRequest": round(used / max(1, result["requests"]) * 1e6, 1),
             "rssMB": rss_mb(pid), "errors": result["errors"], "requests": result["requests"]}
 
 
-def soak(node, port, body_file, requests):
+def soak(node, port, body_file, requests, log):
     """RSS after every tenth of the requests."""
     sizes, done = [rss_mb(node.pid)], 0
     while done < requests:
         part = 0
         while part < requests / 10:
             part += wrk(port, CHAT, body_file, 64, 5)["requests"]
+        log.settle()
         done += part
         sizes.append(rss_mb(node.pid))
         print(f"  soak: {done} requests, RSS {sizes[-1]} MB", file=sys.stderr)
@@ -188,13 +220,14 @@ def run_pair(directory, upstream, streamed, body, options, report, started):
     started.append(node)
     report.setdefault("readyMs", round(node.ready_seconds * 1e3))
     port = int(node.url.rsplit(":", 1)[1])
+    logs = {"nginx": NoLog(), "tidegate": Log(node, home)}
     subjects = {"nginx": (proxy.pid, proxy.port, "/v1/chat/completions"), "tidegate": (node.pid, port, CHAT)}
     for connections in (16, 64):
         name = f"{kind} c={connections}"
         rounds = {subject: [] for subject in subjects}
         for _ in range(options.rounds):
             for subject, (pid, at, path) in subjects.items():    # in turns: the machine's mood hits both
-                rounds[subject].append(case(pid, at, path, body, connections, options.seconds))
+                rounds[subject].append(case(pid, at, path, body, connections, options.seconds, logs[subject]))
         report["cases"][name] = {
             subject: {key: statistics.median(r[key] for r in results) for key in results[0]}
             for subject, results in rounds.items()}
@@ -205,18 +238,20 @@ def run_pair(directory, upstream, streamed, body, options, report, started):
         report["at500PerSecond"] = {"direct": direct, **through, "addedP99Ms": {
             s: round(through[s]["p99Ms"] - direct["p99Ms"], 3) for s in through if through[s]["p99Ms"]}}
         if options.soak:
-            report["soak"] = soak(node, port, body, options.soak_requests)
+            report["soak"] = soak(node, port, body, options.soak_requests, logs["tidegate"])
     for process in (node, proxy):
         process.stop()
         started.remove(process)
 
 
 def table(report):
-    print(f"\n{'case':<10} {'proxy':<9} {'req/s':>8} {'p50 ms':>8} {'p99 ms':>8} {'CPU us/req':>11} {'RSS MB':>7} {'errors':>6}")
+    print(f"\n{'case':<10} {'proxy':<9} {'req/s':>8} {'p50 ms':>8} {'p99 ms':>8} {'CPU us/req':>11} {'RSS MB':>7} {'errors':>6} "
+          f"{'rows':>8} {'all committed after':>19}")
     for name, subjects in report["cases"].items():
         for subject, r in subjects.items():
             print(f"{name:<10} {subject:<9} {r['requestsPerSecond']:>8.0f} {r['p50Ms']:>8.2f} {r['p99Ms']:>8.2f} "
-                  f"{r['cpuMicrosPerRequest']:>11.1f} {r['rssMB']:>7.1f} {r['errors']:>6.0f}")
+                  f"{r['cpuMicrosPerRequest']:>11.1f} {r['rssMB']:>7.1f} {r['errors']:>6.0f} {r['rows']:>8.0f} "
+                  f"{r['committedAfterSeconds']:>17.2f} s")
         nginx, ours = subjects["nginx"], subjects["tidegate"]
         print(f"{'':<10} {'ratio':<9} {ours['requestsPerSecond'] / max(1, nginx['requestsPerSecond']):>8.2f} {'':>8} {'':>8} "
               f"{ours['cpuMicrosPerRequest'] / max(0.1, nginx['cpuMicrosPerRequest']):>11.2f}")
