@@ -100,7 +100,12 @@ let package = Package(
         tests("TidegateCoreTests", ["TidegateCore"]),
         tests("TidegateEnginesTests", ["TidegateEngines"]),
         tests("TidegateObjectsTests", ["TidegateObjects"]),
-        tests("TidegateClusterTests", ["TidegateCluster"]),
+        tests(
+            "TidegateClusterTests",
+            [
+                "TidegateCluster", logging,
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
+            ]),
         tests(
             "TidegateGatewayTests",
             ["TidegateGateway", nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"), nio("NIOHTTP1"), nioSSL]),

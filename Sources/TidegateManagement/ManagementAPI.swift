@@ -33,7 +33,7 @@ package struct ManagementAPI: ControlPlane {
         self.region = region
         self.logger = logger
         let endpoints =
-            GatewayRoutes(accounts: accounts, publicURL: publicURL).endpoints
+            GatewayRoutes(accounts: accounts, directory: directory, publicURL: publicURL).endpoints
             + LogRoutes(logs: logs, directory: directory).endpoints
             + AccountRoutes(accounts: accounts, randomBytes: randomBytes).endpoints
             + TokenRoutes(accounts: accounts, clock: clock, randomBytes: randomBytes).endpoints

@@ -94,8 +94,10 @@ package final class Objects: RecordReceiver, LogService, Sendable {
 
     package func body(
         _ part: BodyPart, of id: RecordID, gateway: GatewayUID
-    ) async throws(TidegateError) -> StoredBody? {
-        try await host(of: gateway).reading(gateway).0.body(part, of: id)
+    ) async throws(TidegateError) -> BodyAnswer {
+        let (storage, position) = try await host(of: gateway).reading(gateway)
+        guard let body = try await storage.body(part, of: id) else { return .none }
+        return .kept(body, at: position)
     }
 
     package func patch(
@@ -111,13 +113,13 @@ package final class Objects: RecordReceiver, LogService, Sendable {
 
     package func delete(
         from gateway: GatewayUID, matching query: LogQuery, limit: Int
-    ) async throws(TidegateError) -> Int {
+    ) async throws(TidegateError) -> (count: Int, position: LogPosition) {
         let host = host(of: gateway)
-        let storage = try await host.reading(gateway).0
+        let (storage, position) = try await host.reading(gateway)
         // By effect, at most 64 Ki rows an entry (A9).
         let rows = try await storage.matching(query, limit: min(limit, 1 << 16))
-        if !rows.isEmpty { _ = try await host.append(.delete(lsns: rows), to: gateway) }
-        return rows.count
+        guard !rows.isEmpty else { return (0, position) }
+        return (rows.count, try await host.append(.delete(lsns: rows), to: gateway))
     }
 
     // MARK: - For accounts and status

@@ -107,6 +107,9 @@ def check_row(management, log_id, *, provider, model, path, status=200, answer_t
     assert row["status_code"] == status
     assert row["success"] is (200 <= status < 400)
     assert row["cached"] is False
+    assert row["outcome"] == "completed" and row["attempts"] >= 1
+    if status < 300:
+        assert row["usage_source"] == "provider" and row["price_version"]
     assert isinstance(row["duration"], int) and 0 <= row["duration"] < 30_000
     assert row["created_at"].endswith("Z")
     if word:

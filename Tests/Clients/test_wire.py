@@ -47,7 +47,7 @@ def test_a_client_that_leaves_has_a_row(stack, management):
              f"Content-Type: application/json\r\nx-mock-chunks: 400\r\nx-mock-interval-ms: 50\r\n"
              f"cf-aig-event-id: {event}\r\nContent-Length: {len(payload)}\r\n\r\n").encode() + payload)
         assert b"200 OK" in connection.recv(4096)
-    management.by_event(event, seconds=15)
+    assert management.by_event(event, seconds=15)[0]["outcome"] == "client_left"
     deadline = time.monotonic() + 15
     while stack.mock_stats()["abandoned"] == before["abandoned"]:
         assert time.monotonic() < deadline, "the upstream call was not cancelled"

@@ -109,6 +109,12 @@ extension SettingsReplica {
         table.withLock { $0.gateways[account]?[name] }
     }
 
+    package func adopt(_ gateway: GatewayView) {
+        table.withLock { table in
+            _ = table.merge(.gateway(.gateway(account: gateway.account, name: gateway.name), gateway))
+        }
+    }
+
     package func cachedToken(account: String, digest: TokenDigest) -> TokenView? {
         table.withLock { $0.tokens[account]?[digest] }
     }

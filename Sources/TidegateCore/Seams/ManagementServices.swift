@@ -62,13 +62,14 @@ package protocol LogService: Sendable {
     func log(_ id: RecordID, of gateway: GatewayUID) async throws(TidegateError) -> (
         row: LogRow, position: LogPosition
     )?
-    /// - Returns: `nil` when there is no such row or its body was not kept.
-    func body(_ part: BodyPart, of id: RecordID, gateway: GatewayUID) async throws(TidegateError) -> StoredBody?
+    func body(_ part: BodyPart, of id: RecordID, gateway: GatewayUID) async throws(TidegateError) -> BodyAnswer
     /// Answered after the change is committed. A change to a row that is still on its way is kept and joins it (A18).
     func patch(_ id: RecordID, of gateway: GatewayUID, _ patch: LogPatch) async throws(TidegateError) -> PatchOutcome
     /// Deletes the first `limit` rows of the query's order that match its filters.
-    /// - Returns: how many.
-    func delete(from gateway: GatewayUID, matching query: LogQuery, limit: Int) async throws(TidegateError) -> Int
+    /// - Returns: how many, and where in the log they are gone.
+    func delete(from gateway: GatewayUID, matching query: LogQuery, limit: Int) async throws(TidegateError) -> (
+        count: Int, position: LogPosition
+    )
 }
 
 package enum BodyPart: Sendable { case request, response }
@@ -79,6 +80,13 @@ package indirect enum PatchOutcome: Equatable, Sendable {
     case applied(LogPosition)
     /// The row is not known yet; the change waits for it.
     case waiting(LogPosition)
+}
+
+/// Indirect for the same reason.
+package indirect enum BodyAnswer: Equatable, Sendable {
+    case kept(StoredBody, at: LogPosition)
+    /// There is no such row, or its body was not kept.
+    case none
 }
 
 package struct StoredBody: Equatable, Sendable {

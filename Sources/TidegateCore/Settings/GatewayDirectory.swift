@@ -67,6 +67,9 @@ package protocol GatewayDirectory: Sendable {
     /// - Throws: `.unavailable` when nobody can tell.
     func resolveGateway(account: String, name: String) async throws(TidegateError) -> GatewayView?
 
+    /// Takes a picture that was written through this node: who asks this node next sees it, however late the watch is.
+    func adopt(_ gateway: GatewayView)
+
     func cachedToken(account: String, digest: TokenDigest) -> TokenView?
     func resolveToken(account: String, digest: TokenDigest) async throws(TidegateError) -> TokenView?
 }

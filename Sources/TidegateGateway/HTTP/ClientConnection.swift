@@ -1,6 +1,7 @@
 internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
+internal import TidegateCore
 
 /// One client's connection: hands requests over one at a time and frames their answers.
 ///
@@ -31,6 +32,8 @@ final class ClientConnection: ChannelDuplexHandler {
     /// The answer has no other end than the connection's.
     var endsByClose = false
     var hadParts = false
+    /// Where the running request goes: `nil` is the control plane.
+    private var target: RequestTarget?
     var version = HTTPVersion.http1_1
     var method = HTTPMethod.GET
     /// What is left of the request may be read and thrown away when the answer comes early.
@@ -160,15 +163,17 @@ extension ClientConnection {
         version = head.version
         method = head.method
         bodyBytes = 0
-        bodyBytesMax = loop.settings.requestBodyBytesMax
+        target = RequestTarget(head.uri)
+        bodyBytesMax =
+            target == nil ? loop.settings.controlBodyBytesMax : loop.settings.requestBodyBytesMax
         times.requestBegan(.now())
         keepAlive = head.isKeepAlive && !loop.isDraining
-        let framing = RequestFraming(head, limits: loop.settings)
+        let framing = RequestFraming(head, limits: loop.settings, bodyBytesMax: bodyBytesMax)
         if let refusal = framing.refusal { return refuse(refusal) }
         if framing.endsConnection || inputBroken { keepAlive = false }
         restIsShort = !framing.expectsContinue && (framing.length ?? Int.max) <= Self.discardedBytesMax
         owesContinue = framing.expectsContinue
-        let responder = loop.route(head, framing, self)
+        let responder = loop.route(head, target, framing, self)
         // A responder that answers at once has done so before it is known here.
         guard answer == .none, !closing, context != nil else { return }
         self.responder = responder
@@ -188,10 +193,19 @@ extension ClientConnection {
         responder = nil
         left?.clientLeft()
         guard answer == .none else { return close() }
+        // A head that could not be read belongs to nobody; most of what comes is for gateways.
+        let isControl = requestOpen && target == nil
         keepAlive = false
         requestOpen = true
-        let (headers, body) = HTTPRefusal.answer(status, allocator: loop.allocator)
-        answer(status, headers, body: body)
+        var headers: HTTPHeaders = ["content-type": GatewayFailure.contentType]
+        if !isControl {
+            let id = RecordID(milliseconds: loop.services.clock.milliseconds(), random: &loop.random).description
+            headers.add(name: "cf-aig-event-id", value: id)
+            headers.add(name: "cf-aig-request-id", value: id)
+        }
+        if status == .methodNotAllowed { headers.add(name: "allow", value: "GET, POST, PUT, PATCH, DELETE, HEAD") }
+        let body = isControl ? HTTPRefusal.control(status) : HTTPRefusal.gateway(status)
+        answer(status, headers, body: loop.allocator.buffer(bytes: body))
     }
 
     /// Both directions of the running request may be done.

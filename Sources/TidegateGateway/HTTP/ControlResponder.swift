@@ -16,7 +16,6 @@ final class ControlResponder: RequestResponder {
     init(_ head: HTTPRequestHead, _ framing: RequestFraming, _ connection: ClientConnection) {
         self.head = head
         self.connection = connection
-        connection.limitBody(to: connection.loop.settings.controlBodyBytesMax)
         body.reserveCapacity(min(framing.length ?? 0, 1 << 16))
     }
 
@@ -88,8 +87,9 @@ extension ControlResponder {
         if started {
             connection.flushAndCut()
         } else {
-            let (headers, body) = HTTPRefusal.answer(.internalServerError, allocator: connection.loop.allocator)
-            connection.answer(.internalServerError, headers, body: body)
+            let body = connection.loop.allocator.buffer(bytes: HTTPRefusal.control(.internalServerError))
+            connection.answer(
+                .internalServerError, ["content-type": GatewayFailure.contentType], body: body)
         }
     }
 }

@@ -44,8 +44,6 @@ package struct DataPlaneSettings: Sendable {
     /// How long, and for how many bytes, an answer is read on for its usage once its client has left.
     package var drainTimeout: Duration = .seconds(5)
     package var drainBytesMax = 1024 * 1024
-    /// Longest wait that a provider's `Retry-After` is followed for.
-    package var retryAfterMax: Duration = .seconds(30)
 
     package init() {}
 }

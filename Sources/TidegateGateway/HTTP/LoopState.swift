@@ -84,10 +84,11 @@ final class LoopState {
         drained.succeed(())
     }
 
-    func route(_ head: HTTPRequestHead, _ framing: RequestFraming, _ connection: ClientConnection)
-        -> any RequestResponder
-    {
-        guard let target = RequestTarget(head.uri) else {
+    /// - Parameter target: `nil` for what is not the data plane's.
+    func route(
+        _ head: HTTPRequestHead, _ target: RequestTarget?, _ framing: RequestFraming, _ connection: ClientConnection
+    ) -> any RequestResponder {
+        guard let target else {
             return ControlResponder(head, framing, connection)
         }
         return ProxyRequest.begin(head, target, framing, connection)

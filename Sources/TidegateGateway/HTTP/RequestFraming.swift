@@ -25,7 +25,8 @@ struct RequestFraming {
     private(set) var userAgent = ""
     private(set) var contentType = ""
 
-    init(_ head: HTTPRequestHead, limits: DataPlaneSettings) {
+    /// - Parameter bodyBytesMax: a longer body is refused by its announcement.
+    init(_ head: HTTPRequestHead, limits: DataPlaneSettings, bodyBytesMax: Int) {
         var bytes = head.uri.utf8.count + 16
         var hosts = 0
         var lengths = 0
@@ -41,6 +42,7 @@ struct RequestFraming {
             case 7 where name.isField("api-key"): otherKey = otherKey ?? ("api-key", value)
             case 9 where name.isField("x-api-key"): otherKey = otherKey ?? ("x-api-key", value)
             case 10 where name.isField("user-agent"): userAgent = value
+            case 10 where name.isField("xi-api-key"): otherKey = otherKey ?? ("xi-api-key", value)
             case 12 where name.isField("content-type"): contentType = value
             case 13 where name.isField("authorization"): authorization = value
             case 14 where name.isField("x-goog-api-key"): otherKey = otherKey ?? ("x-goog-api-key", value)
@@ -61,7 +63,7 @@ struct RequestFraming {
         } else if lengths > 1 || (length ?? -1) < 0 {
             refusal = .badRequest
         }
-        if let length, length > limits.requestBodyBytesMax { refusal = .payloadTooLarge }
+        if let length, length > bodyBytesMax { refusal = .payloadTooLarge }
         if hosts > 1 || (hosts == 0 && head.version.minor >= 1) { refusal = .badRequest }
         if !head.uri.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) { refusal = .badRequest }
         if head.method == .CONNECT { refusal = .methodNotAllowed }
@@ -103,8 +105,17 @@ extension String {
 
 /// Answers to requests that are malformed or too large. They end their connection.
 enum HTTPRefusal {
-    static func answer(_ status: HTTPResponseStatus, allocator: ByteBufferAllocator) -> (HTTPHeaders, ByteBuffer) {
-        let text = "{\"success\":false,\"error\":[{\"code\":\(status.code),\"message\":\"\(status.reasonPhrase)\"}]}\n"
-        return (["content-type": "application/json"], allocator.buffer(string: text))
+    /// Of a request for a gateway, or of one that nobody could read.
+    static func gateway(_ status: HTTPResponseStatus) -> [UInt8] {
+        GatewayFailure(status: Int(status.code), code: 7001, message: status.reasonPhrase).body
+    }
+
+    /// In the management API's envelope.
+    static func control(_ status: HTTPResponseStatus) -> [UInt8] {
+        Array(
+            """
+            {"success":false,"result":{},"messages":[],"errors":[{"code":7001,"message":\
+            \(JSONText.quoted(status.reasonPhrase))}]}
+            """.utf8)
     }
 }

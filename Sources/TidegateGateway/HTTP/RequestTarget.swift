@@ -31,6 +31,22 @@ struct RequestTarget {
         self.rest = rest
     }
 
+    /// The value of a query item, as it came.
+    func queryItem(_ name: String) -> String? {
+        query.first { $0.hasPrefix(name + "=") }.map { String($0.dropFirst(name.count + 1)) }
+    }
+
+    /// `rest` without a query item.
+    func rest(withoutQueryItem name: String) -> String {
+        let kept = query.filter { !$0.hasPrefix(name + "=") }
+        let path = rest.prefix { $0 != "?" }
+        return kept.isEmpty ? String(path) : path + "?" + kept.joined(separator: "&")
+    }
+
+    private var query: [Substring] {
+        rest.drop { $0 != "?" }.dropFirst().split(separator: "&", omittingEmptySubsequences: false)
+    }
+
     /// Splits at the first slash, which goes to neither side. A query ends the path: it stays with the rest.
     private static func segment(_ text: Substring) -> (Substring, Substring) {
         let bytes = text.utf8

@@ -33,6 +33,9 @@ package struct ProviderTable: Sendable {
 
     package var slugs: [String] { profiles.keys.sorted() }
 
+    /// Providers that take OpenAI's format, so that `compat` reaches them.
+    package var compatSlugs: [String] { profiles.values.filter { $0.chatPath != nil }.map(\.slug).sorted() }
+
     /// Where `/v1/{account}/{gateway}/{slug}/{rest}` goes.
     /// - Parameters:
     ///   - rest: what stood behind the slug's slash in the request line, escapes and query untouched.

@@ -23,9 +23,11 @@ extension ProxyRequest {
 
     private func native(_ view: GatewayView) {
         let providers = loop.providers
+        let rest =
+            keptHere.contains(Credential.queryKey) ? target.rest(withoutQueryItem: "key") : String(target.rest)
         guard
             let place = providers.resolve(
-                slug: target.provider, rest: String(target.rest), account: target.account, headers: head.headers)
+                slug: target.provider, rest: rest, account: target.account, headers: head.headers)
         else { return refuse(providers.knows(target.provider) ? .noRoute : .invalidProvider) }
         let plan = StepPlan(
             target: place, method: head.method,
@@ -58,7 +60,10 @@ extension ProxyRequest {
             kind = .compat
             let options = options(view)
             collect(otherwise: nil) { request, body throws(GatewayFailure) in
-                [try request.compatPlan(body, headers: request.head.headers, options: options)]
+                [
+                    try request.compatPlan(
+                        body, headers: request.head.headers, dropping: request.keptHere, options: options)
+                ]
             }
         case ("models", .GET): listModels()
         case ("chat/completions", _), ("models", _): refuse(.wrongMethod)
@@ -67,7 +72,7 @@ extension ProxyRequest {
     }
 
     private func compatPlan(
-        _ body: ByteBuffer, headers: HTTPHeaders, options: GatewayOptions
+        _ body: ByteBuffer, headers: HTTPHeaders, dropping: Set<String>, options: GatewayOptions
     ) throws(GatewayFailure) -> StepPlan {
         let fields = body.withUnsafeReadableBytes { RequestFields(body: $0) }
         guard let fields else { throw .badChatFormat("the body is no JSON object") }
@@ -77,9 +82,10 @@ extension ProxyRequest {
         guard let renamed else { throw .badChatFormat }
         return StepPlan(
             target: route.target, method: .POST,
-            headers: ForwardedHeaders.upstream(headers, to: route.target, dropping: keptHere),
+            headers: ForwardedHeaders.upstream(headers, to: route.target, dropping: dropping),
             body: .whole(loop.allocator.buffer(bytes: renamed)), options: options,
-            requestContentType: headers.first(name: "content-type") ?? GatewayFailure.contentType, shownBody: body)
+            requestContentType: headers.first(name: "content-type") ?? GatewayFailure.contentType, model: route.model,
+            shownBody: body)
     }
 
     // MARK: Universal
@@ -111,7 +117,8 @@ extension ProxyRequest {
         let options = options(view, step: step)
         if step.provider == "compat" {
             guard step.endpoint == "chat/completions" || step.endpoint == "v1/chat/completions" else { throw .noRoute }
-            return try compatPlan(query, headers: headers, options: options)
+            return try compatPlan(
+                query, headers: headers, dropping: fieldsWithOurTokens(headers, ["authorization"]), options: options)
         }
         let providers = loop.providers
         let slug = step.provider[...]
@@ -120,9 +127,26 @@ extension ProxyRequest {
                 slug: slug, rest: step.endpoint, account: target.account, headers: headers)
         else { throw providers.knows(slug) ? .noRoute : .invalidProvider }
         return StepPlan(
-            target: place, method: .POST, headers: ForwardedHeaders.upstream(headers, to: place, dropping: []),
+            target: place, method: .POST,
+            headers: ForwardedHeaders.upstream(
+                headers, to: place, dropping: fieldsWithOurTokens(headers, place.authHeaderNames)),
             body: .whole(query), options: options,
             requestContentType: headers.first(name: "content-type") ?? "")
+    }
+
+    /// Fields of a step that hold a gateway token instead of a provider's key: no provider may see it.
+    private func fieldsWithOurTokens(_ headers: HTTPHeaders, _ names: [String]) -> Set<String> {
+        var found: Set<String> = []
+        for name in names {
+            guard let value = headers.first(name: name) else { continue }
+            let credential = Credential(value, from: name)
+            if credential.looksLikeOurs,
+                loop.services.directory.cachedToken(account: target.account, digest: credential.digest) != nil
+            {
+                found.insert(name)
+            }
+        }
+        return found
     }
 }
 

@@ -46,7 +46,7 @@ extension ProxyRequest {
     /// policies.md §3. A token of ours that came as the provider's key is taken out, whether or not it was needed.
     private func authenticate(_ view: GatewayView) {
         gateway = view
-        if let sent = framing.gatewayAuthorization {
+        if let sent = framing.gatewayAuthorization, ForwardedHeaders.isKey(sent) {
             return check(Credential(sent, from: nil), isRequired: view.settings.authentication)
         }
         if let key = providerKey(isRequired: view.settings.authentication) {
@@ -58,11 +58,16 @@ extension ProxyRequest {
     /// The provider's key if it may be a token of ours: any when one is required, else by our tokens' prefix.
     private func providerKey(isRequired: Bool) -> Credential? {
         var candidates: [Credential] = []
-        if let authorization = framing.authorization {
+        if let authorization = framing.authorization, ForwardedHeaders.isKey(authorization) {
             candidates.append(Credential(authorization, from: "authorization"))
         }
-        if let other = framing.otherKey { candidates.append(Credential(other.value, from: other.name)) }
-        return candidates.first { $0.secret.utf8.starts(with: Credential.prefix.utf8) }
+        if let other = framing.otherKey, ForwardedHeaders.isKey(other.value) {
+            candidates.append(Credential(other.value, from: other.name))
+        }
+        if target.provider == "google-ai-studio", let key = target.queryItem("key") {
+            candidates.append(Credential(key, from: Credential.queryKey))
+        }
+        return candidates.first(where: \.looksLikeOurs)
             ?? (isRequired ? candidates.first : nil)
     }
 
@@ -121,7 +126,11 @@ extension ProxyRequest {
 /// A token as a caller sent it.
 struct Credential: Sendable {
     /// What the management API's tokens begin with.
-    static let prefix = "tg_"
+    private static let prefix = "tg_"
+    /// Stands for the query item `key`, where Google's clients may put it.
+    static let queryKey = "?key"
+    /// Words that may stand before a key (reference: providers.md §1).
+    private static let schemes: [StaticString] = ["bearer ", "token ", "key "]
 
     let secret: Substring
     /// Lower-case name of the provider's field it stood in; `nil` for the gateway's own.
@@ -129,8 +138,11 @@ struct Credential: Sendable {
 
     init(_ value: String, from field: String?) {
         self.field = field
-        secret = value.hasFieldPrefix("bearer ") ? value.dropFirst(7) : value[...]
+        let scheme = Self.schemes.first { value.hasFieldPrefix($0) }
+        secret = OptionValue.trimmed(scheme.map { value.dropFirst($0.utf8CodeUnitCount) } ?? value[...])
     }
+
+    var looksLikeOurs: Bool { secret.utf8.starts(with: Self.prefix.utf8) }
 
     var digest: TokenDigest {
         var hash = SHA256()

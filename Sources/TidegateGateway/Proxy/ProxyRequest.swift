@@ -190,11 +190,13 @@ final class ProxyRequest: RequestResponder {
     /// The gateway's own response fields.
     func ownHeaders(step: StepRun?, isLogged: Bool, eventID: String?, count: Int) -> HTTPHeaders {
         var headers = HTTPHeaders()
-        headers.reserveCapacity(count + 6)
+        headers.reserveCapacity(count + 7)
         if isLogged, let step { headers.add(name: "cf-aig-log-id", value: step.idText) }
         headers.add(name: "cf-aig-event-id", value: eventID ?? idText)
         headers.add(name: "cf-aig-request-id", value: idText)
         if let step { headers.add(name: "cf-aig-step", value: step.index == 0 ? "0" : String(step.index)) }
+        let now = NIODeadline.now()
+        headers.add(name: "x-tidegate-overhead-ms", value: (step?.ownTime(until: now) ?? now - began).milliseconds3)
         return headers
     }
 }

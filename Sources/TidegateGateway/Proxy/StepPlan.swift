@@ -24,6 +24,8 @@ struct StepPlan {
     var body: Body
     var options: GatewayOptions
     var requestContentType: String
+    /// The model as the provider knows it, where the row's request body names another.
+    var model: String?
     /// What the row keeps as the request's body when it is not the body that goes upstream.
     var shownBody: ByteBuffer?
 

@@ -7,8 +7,7 @@ extension StepRun {
     func startAnswer() {
         guard let head = answerHead else { return }
         answerStarted = true
-        let now = NIODeadline.now()
-        let ours = (askedFirst - began) + (now - (headAt ?? now))
+        let ours = ownTime(until: .now())
         loop.metrics.overhead(nanoseconds: ours.nanoseconds)
         var headers = ForwardedHeaders.downstream(head.headers)
         if ticket != nil { headers.add(name: "cf-aig-log-id", value: idText) }
@@ -18,6 +17,9 @@ extension StepRun {
         headers.add(name: "x-tidegate-overhead-ms", value: ours.milliseconds3)
         connection.startAnswer(head.status, headers, hasLength: head.headers.contains(name: "content-length"))
     }
+
+    /// Our share of the time until `now`: before the first attempt, and since the answer's head.
+    func ownTime(until now: NIODeadline) -> TimeAmount { (askedFirst - began) + (now - (headAt ?? now)) }
 
     func captureSent(_ bytes: ByteBuffer) {
         guard ticket != nil else { return sent.count(bytes) }

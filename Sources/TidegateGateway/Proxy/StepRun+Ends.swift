@@ -5,13 +5,19 @@ internal import TidegateCore
 extension StepRun {
     // MARK: Attempts
 
-    var canAskAgain: Bool { if case .whole = plan.body { true } else { plan.body.framing == .none } }
+    /// Whether the request does not wait for its client's bytes: it goes out at once, and can be sent once more.
+    var isRequestWhole: Bool {
+        switch plan.body {
+        case .whole, .streamed(.none), .streamed(.length(0)): true
+        case .streamed: false
+        }
+    }
 
     func attemptFailed(
         _ outcome: RetryPolicy.Outcome, _ recorded: RecordOutcome, _ failure: GatewayFailure
     ) {
         stop()
-        if canAskAgain {
+        if isRequestWhole {
             let now = loop.services.clock.milliseconds()
             if case .retry(let pause) = plan.options.retry.verdict(on: outcome, attempt: attempt, nowMs: now) {
                 return askAgain(afterMs: pause)

@@ -57,6 +57,7 @@ extension StepRun {
     /// What is known before the end: enough to say later which call it was that never ended.
     private var announcement: LogRecord {
         var row = known(.aborted, status: Int(answerHead?.status.code ?? 0))
+        row.durationMs = row.latencyMs
         row.model = modelAsked
         row.requestBytes = UInt64(sent.total)
         row.flags.insert(.bodiesOmitted)
@@ -95,7 +96,7 @@ extension StepRun {
     }
 
     private var modelAsked: String {
-        sent.bytes.withUnsafeBytes { RequestFields(body: $0)?.model } ?? plan.target.model ?? ""
+        plan.model ?? sent.bytes.withUnsafeBytes { RequestFields(body: $0)?.model } ?? plan.target.model ?? ""
     }
 
     private func tokens(_ row: inout LogRecord, _ outcome: RecordOutcome) {
@@ -107,7 +108,8 @@ extension StepRun {
         }
         row.model = observed?.model ?? modelAsked
         if let custom = plan.options.customCost {
-            row.cost = custom.cost(of: row.usage)
+            // A fixed price is for an answer; prices by token need tokens, which a failed call has none of.
+            row.cost = row.isSuccess || custom.totalCost == nil ? custom.cost(of: row.usage) : nil
             if row.cost != nil { row.flags.insert(.customCost) }
         } else if let usage = row.usage,
             let price = loop.price(provider: row.provider, model: row.model)

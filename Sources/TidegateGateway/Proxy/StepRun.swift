@@ -98,13 +98,20 @@ final class StepRun: UpstreamDelegate {
             version: .http1_1, method: plan.method, uri: plan.target.path, headers: plan.headers)
         let exchange = loop.upstreams.start(head, to: plan.origin, body: plan.body.framing, delegate: self)
         self.exchange = exchange
-        if case .whole(let bytes) = plan.body {
+        switch plan.body {
+        case .whole(let bytes):
             exchange.write(bytes)
             exchange.finishRequest()
+        case .streamed where attempt > 1: exchange.finishRequest()
+        case .streamed: break
         }
-        if let limit = plan.options.retry.timeoutMs(attempt: attempt) {
-            after(.milliseconds(Int64(limit))) { $0.attemptFailed(.timedOut, .timedOut, .noAnswer) }
-        }
+        if isRequestWhole { awaitFirstByte() }
+    }
+
+    /// The provider's time runs from when it has the whole request: a slow upload is not its fault.
+    private func awaitFirstByte() {
+        guard phase == .asking, timer == nil, let limit = plan.options.retry.timeoutMs(attempt: attempt) else { return }
+        after(.milliseconds(Int64(limit))) { $0.attemptFailed(.timedOut, .timedOut, .noAnswer) }
     }
 
     // MARK: The client's side
@@ -114,7 +121,11 @@ final class StepRun: UpstreamDelegate {
         exchange?.write(bytes)
     }
 
-    func requestEnded() { exchange?.finishRequest() }
+    func requestEnded() {
+        exchange?.finishRequest()
+        awaitFirstByte()
+    }
+
     func requestBurstEnded() { exchange?.flush() }
 
     func clientWritabilityChanged(_ writable: Bool) {
@@ -144,7 +155,9 @@ final class StepRun: UpstreamDelegate {
         }
     }
 
-    var statusSent: Int { answerStarted ? Int(answerHead?.status.code ?? 0) : 0 }
+    var statusSent: Int { answerStarted ? statusSeen : 0 }
+    /// What the provider said, sent on or not.
+    private var statusSeen: Int { Int(answerHead?.status.code ?? 0) }
 
     // MARK: The provider's side
 
@@ -158,7 +171,7 @@ final class StepRun: UpstreamDelegate {
         headAt = .now()
         let status = Int(head.status.code)
         let retry = plan.options.retry
-        if attempt < retry.maxAttempts, canAskAgain {
+        if attempt < retry.maxAttempts, isRequestWhole {
             let verdict = retry.verdict(
                 on: .answered(status: status, retryAfter: head.headers.first(name: "retry-after")), attempt: attempt,
                 nowMs: loop.services.clock.milliseconds())
@@ -195,7 +208,7 @@ final class StepRun: UpstreamDelegate {
                 stop()
                 let isDrain = phase == .draining
                 conclude(
-                    isDrain ? .clientLeft : .upstreamFailed, status: isDrain ? statusSent : 0,
+                    isDrain ? .clientLeft : .upstreamFailed, status: isDrain ? statusSent : statusSeen,
                     isDrain ? .nothing : .nextStep)
             }
         case .asking, .over: break
@@ -224,8 +237,8 @@ final class StepRun: UpstreamDelegate {
     func upstreamEnded(_ exchange: UpstreamExchange, trailers: HTTPHeaders?) {
         cancelTimer()
         switch phase {
-        case .relaying: conclude(.completed, status: Int(answerHead?.status.code ?? 0), .end(trailers))
-        case .collecting: conclude(.completed, status: Int(answerHead?.status.code ?? 0), .nextStep)
+        case .relaying: conclude(.completed, status: statusSeen, .end(trailers))
+        case .collecting: conclude(.completed, status: statusSeen, .nextStep)
         case .draining: conclude(.clientLeft, status: statusSent, .nothing)
         case .asking, .over: break
         }
@@ -249,7 +262,7 @@ final class StepRun: UpstreamDelegate {
             conclude(.upstreamFailed, status: statusSent, .cut)
         case .collecting:
             cancelTimer()
-            conclude(.upstreamFailed, status: 0, .nextStep)
+            conclude(.upstreamFailed, status: statusSeen, .nextStep)
         case .draining:
             cancelTimer()
             conclude(.clientLeft, status: statusSent, .nothing)

@@ -15,6 +15,8 @@ enum LogFilterParameters {
         ("max_total_tokens", .tokens, .lte),
     ]
 
+    static let names = Set(parameters.map(\.name))
+
     static func filters(in items: QueryItems) throws(APIFailure) -> [LogFilter] {
         var filters: [LogFilter] = []
         for (name, key, operation) in parameters {

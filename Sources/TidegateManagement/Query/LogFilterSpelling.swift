@@ -36,7 +36,8 @@ enum LogFilterSpelling {
         let operators = parts.filter { $0.part == .operator }.map(\.text)
         let values = parts.filter { $0.part == .value }.map(\.text)
         for (name, list) in [("key", keys), ("operator", operators), ("value", values)] where list.isEmpty {
-            throw .invalid("Required", at: ["query", "filters", .name(name)])
+            let hint = name == "value" ? "; dotted names cannot say null: send filters as one JSON text" : ""
+            throw .invalid("Required" + hint, at: ["query", "filters", .name(name)])
         }
         if keys.count == 1, operators.count == 1 {
             return [Spelled(key: keys[0], operator: operators[0], values: values.map(JSONValue.string))]

@@ -108,7 +108,11 @@ enum LogFilterValues {
     }
 
     private static func time(_ value: JSONValue) -> Double? {
-        guard case .string(let text) = value else { return value.asDouble }
-        return Timestamp.milliseconds(text).map(Double.init) ?? number(value)
+        if case .string(let text) = value, let time = Timestamp.milliseconds(text) { return Double(time) }
+        // Milliseconds since 1970. What is shorter was meant otherwise: a year, or seconds.
+        return number(value).flatMap { $0 >= Self.millisecondsMin ? $0 : nil }
     }
+
+    /// In September 2001; seconds reach it in the year 33658.
+    private static let millisecondsMin = 1e12
 }

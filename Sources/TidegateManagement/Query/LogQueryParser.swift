@@ -29,13 +29,23 @@ enum LogQueryParser {
         return query
     }
 
-    /// The oldest first, unless the client says otherwise.
+    /// The oldest first, unless the client says otherwise. A name that is not known is refused: passing over a condition
+    /// would delete rows that the client meant to keep.
     static func deletion(_ raw: String) throws(APIFailure) -> Deletion {
         let items = try QueryItems(raw)
+        for item in items.all where !item.name.hasPrefix("filters") && !isKnownToDeletion(item.name) {
+            throw .invalid(
+                "Unknown to DELETE: rows are chosen by filters, limit and order_by", at: ["query", .name(item.name)])
+        }
         var query = try question(items, orders: LogQuery.Order.allCases)
         query.isDescending = try isDescending(items) ?? false
         return Deletion(
             query: query, limit: try items.integer("limit", in: 1...deleteLimitMax) ?? deleteLimitMax)
+    }
+
+    private static func isKnownToDeletion(_ name: String) -> Bool {
+        ["limit", "order_by", "order_by_direction", "direction"].contains(name)
+            || LogFilterParameters.names.contains(name)
     }
 
     private static func question(_ items: QueryItems, orders: [LogQuery.Order]) throws(APIFailure) -> LogQuery {

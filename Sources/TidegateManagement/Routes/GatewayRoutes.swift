@@ -5,6 +5,7 @@ internal import TidegateCore
 /// `…/ai-gateway/gateways` and its members (reference/management-api.md §2).
 struct GatewayRoutes: Sendable {
     let accounts: any AccountService
+    let directory: any GatewayDirectory
     let publicURL: @Sendable () -> String
 
     var endpoints: [Endpoint] {
@@ -34,7 +35,9 @@ struct GatewayRoutes: Sendable {
         let name = reader.identifier("id", required: true)
         let edits = try GatewayBody.read(reader)
         guard let name else { throw APIFailure.invalid("Required", at: ["body", "id"]) }
-        return .result(.gateway(try await create(name, of: call.account, settings: Self.settings(edits))))
+        let gateway = try await create(name, of: call.account, settings: Self.settings(edits))
+        directory.adopt(gateway)
+        return .result(.gateway(gateway))
     }
 
     private static func settings(_ edits: [GatewayBody.Edit]) -> GatewaySettings {
@@ -68,6 +71,7 @@ struct GatewayRoutes: Sendable {
                 throw TidegateError(.invalidRequest, "log_classification needs collect_logs; turn it off first.")
             }
         }
+        directory.adopt(gateway)
         return .result(.gateway(gateway))
     }
 

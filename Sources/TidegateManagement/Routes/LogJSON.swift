@@ -10,7 +10,8 @@ enum LogJSON {
         let record = row.record
         return .object(
             common(row) + head("request", row.requestHead, whole: record.requestBytes)
-                + head("response", row.responseHead, whole: record.responseBytes))
+                + head(
+                    "response", row.responseHead, whole: record.responseBytes, hasEnded: record.outcome != .aborted))
     }
 
     private static func common(_ row: LogRow) -> [(String, JSONText)] {
@@ -39,7 +40,30 @@ enum LogJSON {
             ("byok", .bool(flags.contains(.byok))), ("user_agent", .string(record.userAgent)),
             ("compatibilityMode", .bool(flags.contains(.compatibility))), ("dlp_action", .null),
             ("dlp_profiles", .null), ("guardrails", .null), ("prompts", .null), ("location", .null),
+            // Ours: how the call ended, and what tokens and cost rest on.
+            ("outcome", .string(outcome(record.outcome))), ("attempts", .integer(Int64(record.attempts))),
+            ("streamed", .bool(flags.contains(.streamed))), ("usage_source", .string(source(record.usageSource))),
+            ("price_version", .string(record.priceVersion)),
         ]
+    }
+
+    private static func outcome(_ outcome: RecordOutcome) -> String {
+        switch outcome {
+        case .completed: "completed"
+        case .clientLeft: "client_left"
+        case .upstreamFailed: "upstream_failed"
+        case .timedOut: "timed_out"
+        case .refused: "refused"
+        case .aborted: "aborted"
+        }
+    }
+
+    private static func source(_ source: UsageSource) -> String {
+        switch source {
+        case .none: "none"
+        case .provider: "provider"
+        case .drained: "drained"
+        }
     }
 
     private static func usage(_ usage: TokenUsage?) -> JSONText {
@@ -48,6 +72,7 @@ enum LogJSON {
             ("input_tokens", .integer(usage.input)), ("output_tokens", .integer(usage.output)),
             ("total_tokens", .integer(usage.total)), ("output_reasoning_tokens", .integer(usage.outputReasoning)),
             ("input_cached_tokens", .integer(usage.inputCacheRead)),
+            ("input_cache_write_tokens", .integer(usage.inputCacheWrite)),
         ])
     }
 
@@ -58,9 +83,11 @@ enum LogJSON {
         return .raw(text)
     }
 
-    private static func head(_ name: String, _ head: [UInt8]?, whole: UInt64) -> [(String, JSONText)] {
+    private static func head(
+        _ name: String, _ head: [UInt8]?, whole: UInt64, hasEnded: Bool = true
+    ) -> [(String, JSONText)] {
         let bytes = head ?? []
-        let isComplete = UInt64(bytes.count) >= whole
+        let isComplete = hasEnded && UInt64(bytes.count) >= whole
         return [
             ("\(name)_head", .string(String(decoding: isComplete ? bytes[...] : cut(bytes), as: UTF8.self))),
             ("\(name)_head_complete", .bool(isComplete)), ("\(name)_size", .integer(Int64(clamping: whole))),

@@ -47,13 +47,12 @@ struct LogRoutes: Sendable {
 
     /// A stored body comes from a provider: a browser must not run it in the dashboard's origin.
     private func body(_ part: BodyPart, _ call: Call) async throws -> Answer {
-        guard let body = try await logs.body(part, of: try id(call), gateway: try await gateway(call)) else {
-            throw APIFailure.missing("Body")
-        }
+        let answer = try await logs.body(part, of: try id(call), gateway: try await gateway(call))
+        guard case .kept(let body, let position) = answer else { throw APIFailure.missing("Body") }
         let type = body.contentType.isEmpty ? "application/octet-stream" : body.contentType
-        var answer = Answer(contentType: type, body: body.bytes)
-        answer.headers.append((name: "content-security-policy", value: "sandbox; default-src 'none'"))
-        return answer
+        var shown = Answer(contentType: type, body: body.bytes)
+        shown.headers.append((name: "content-security-policy", value: "sandbox; default-src 'none'"))
+        return try shown.at(position, for: call)
     }
 
     @Sendable private func patch(_ call: Call) async throws -> Answer {
@@ -77,7 +76,8 @@ struct LogRoutes: Sendable {
     @Sendable private func deleteMany(_ call: Call) async throws -> Answer {
         let asked = try LogQueryParser.deletion(call.query)
         let gone = try await logs.delete(from: try await gateway(call), matching: asked.query, limit: asked.limit)
-        return .result(.object([("deleted", .integer(Int64(gone)))]))
+        // Not refused for what the caller has seen: the rows are gone.
+        return Answer.result(.object([("deleted", .integer(Int64(gone.count)))])).naming(gone.position)
     }
 
     private func gateway(_ call: Call) async throws -> GatewayUID {
@@ -108,6 +108,10 @@ extension Answer {
                     headers: [(name: "retry-after", value: "1")])
             }
         }
+        return naming(position)
+    }
+
+    func naming(_ position: LogPosition) -> Answer {
         var answer = self
         answer.headers.append((name: "x-tidegate-position", value: position.description))
         return answer

@@ -48,6 +48,7 @@ final class FakeDirectory: GatewayDirectory {
         if name == "down" { throw TidegateError(.unavailable, "no store") }
         return state.withLock { account == "acc" ? $0.gateways[name] : nil }
     }
+    func adopt(_ gateway: GatewayView) {}
     func cachedToken(account: String, digest: TokenDigest) -> TokenView? {
         state.withLock { $0.isCold ? nil : $0.tokens[digest] }
     }

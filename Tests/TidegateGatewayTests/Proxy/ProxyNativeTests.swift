@@ -105,7 +105,7 @@ struct ProxyNativeTests {
             let answer = try await stage.ask("GET \(path) HTTP/1.1\r\nHost: h\r\n\r\n")
             #expect(answer.statusCode == status)
             #expect(answer.has("\"code\":\(code)") && answer.has("\"success\":false"))
-            #expect(answer.has("cf-aig-request-id: "))
+            #expect(answer.has("cf-aig-request-id: ") && answer.has("x-tidegate-overhead-ms: "))
             if path.has("groq") {
                 let row = try #require(await stage.capture.rows(1).first)
                 #expect(row.outcome == .upstreamFailed && row.statusCode == 400)

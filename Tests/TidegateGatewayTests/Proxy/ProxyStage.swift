@@ -26,7 +26,10 @@ final class ProxyStage: Sendable {
         plane = DataPlane(
             settings: settings, directory: directory, capture: capture, control: FakeControl(),
             providers: try ProviderTable(
-                overrides: ["openai": base + "/v1", "anthropic": base, "groq": "http://127.0.0.1:1/v1"]),
+                overrides: [
+                    "openai": base + "/v1", "anthropic": base, "google-ai-studio": base,
+                    "groq": "http://127.0.0.1:1/v1",
+                ]),
             prices: try PriceTable.bundled(), clock: FakeClock(), logger: Logger(label: "test"))
         port = try await plane.start(host: "127.0.0.1", port: 0, group: gatewayGroup).port ?? 0
     }

@@ -134,56 +134,67 @@ struct ProxyStepTests {
             let bad = try await stage.ask(ProxyStage.post(prefix + "chat/completions", "{\"model\":\"gpt-4o\"}"))
             #expect(bad.statusCode == 400 && bad.has("2019"))
             let models = try await stage.ask("GET /v1/acc/g\(prefix)models HTTP/1.1\r\nHost: h\r\n\r\n")
-            #expect(models.has("\"id\":\"openai/gpt-4o-mini\""))
+            #expect(models.has("\"id\":\"openai/gpt-4o-mini\"") && models.has("\"id\":\"grok/grok-"))
+            #expect(models.has("\"id\":\"google-ai-studio/gemini-") && !models.has("\"id\":\"anthropic/"))
+        }
+    }
+
+    @Test("a compat call that fails has the provider's name of the model in its row")
+    func compatFailure() async throws {
+        try await ProxyStage.run(script: { peer, _, _ in
+            peer.send(ProxyStage.answer("{\"error\":1}", status: "500 Internal Server Error"))
+        }) { stage in
+            let answer = try await stage.ask(
+                ProxyStage.post("/compat/chat/completions", "{\"model\":\"openai/gpt-4o-mini\"}"))
+            #expect(answer.statusCode == 500)
+            #expect(await stage.capture.rows(1).first?.model == "gpt-4o-mini")
+        }
+    }
+
+    @Test("the row of a failed step keeps its status, however long its answer", arguments: [100, 3_000_000])
+    func failedStatus(bytes: Int) async throws {
+        try await ProxyStage.run(script: { peer, request, _ in
+            peer.send(
+                request.has("\"model\":\"bad\"")
+                    ? ProxyStage.answer(String(repeating: "x", count: bytes), status: "500 Internal Server Error")
+                    : ProxyStage.answer(ProxyStage.chat))
+        }) { stage in
+            let answer = try await stage.ask(steps(step("openai", model: "bad"), step("openai")))
+            #expect(answer.statusCode == 200 && answer.has("cf-aig-step: 1"))
+            #expect(await stage.capture.rows(2).map(\.statusCode) == [500, 200])
+        }
+    }
+
+    @Test("a fixed price is charged for an answer, not for a failure", arguments: [200, 500])
+    func totalCost(status: Int) async throws {
+        try await ProxyStage.run(script: { peer, _, _ in
+            peer.send(ProxyStage.answer("{}", status: status == 200 ? "200 OK" : "500 Internal Server Error"))
+        }) { stage in
+            let fields = "cf-aig-custom-cost: {\"total_cost\":0.5}\r\n"
+            _ = try await stage.ask(ProxyStage.post("/openai/x", headers: fields))
+            let row = try #require(await stage.capture.rows(1).first)
+            #expect(row.cost?.usd == (status == 200 ? 0.5 : nil))
         }
     }
 
     @Test(
-        "authentication: what is sent, what passes, what the provider sees",
-        arguments: [
-            ("cf-aig-authorization: Bearer tg_good\r\nAuthorization: Bearer sk", 200, "sk"),
-            ("cf-aig-authorization: tg_good", 200, ""), ("Authorization: Bearer tg_good", 200, ""),
-            ("x-api-key: tg_good", 200, ""), ("Authorization: Bearer sk", 401, ""), ("X-Nothing: 1", 401, ""),
-            ("cf-aig-authorization: Bearer tg_bad\r\nAuthorization: Bearer tg_good", 401, ""),
-            ("cf-aig-authorization: Bearer tg_read", 401, ""), ("cf-aig-authorization: Bearer tg_old", 401, ""),
-            ("cf-aig-authorization: Bearer tg_other", 401, ""),
-        ])
-    func authentication(fields: String, status: Int, key: String) async throws {
-        let seen = Mutex("")
-        try await ProxyStage.run(script: { peer, request, _ in
-            seen.withLock { $0 = request }
-            peer.send(ProxyStage.answer(ProxyStage.chat))
-        }) { stage in
-            stage.directory.add("locked") { $0.authentication = true }
-            stage.directory.addToken("tg_good")
-            stage.directory.addToken("tg_read", [.read])
-            stage.directory.addToken("tg_old", expiresAtMs: 1)
-            stage.directory.addToken("tg_other", gateways: ["else"])
-            let answer = try await stage.ask(
-                ProxyStage.post("/openai/x", headers: fields + "\r\n", gateway: "locked"))
-            #expect(answer.statusCode == status)
-            let request = seen.withLock { $0 }
-            #expect(!request.has("tg_") && request.has("sk") == (key == "sk"))
-            if status == 401 {
-                #expect(answer.has("\"code\":2009") && stage.capture.calls.isEmpty)
-            } else {
-                #expect(await stage.capture.rows(1).first?.flags.contains(.authenticated) == true)
+        "a call without a body is asked again, however it says that it has none",
+        arguments: ["", "Content-Length: 0\r\n"])
+    func emptyBodyRetry(field: String) async throws {
+        let calls = Mutex(0)
+        try await ProxyStage.run(script: { peer, _, _ in
+            let isFirst = calls.withLock { calls in
+                calls += 1
+                return calls == 1
             }
-        }
-    }
-
-    @Test("a token of ours sent as the provider's key never reaches the provider, also without authentication")
-    func strayToken() async throws {
-        let seen = Mutex("")
-        try await ProxyStage.run(script: { peer, request, _ in
-            seen.withLock { $0 = request }
-            peer.send(ProxyStage.answer(ProxyStage.chat))
+            peer.send(
+                isFirst
+                    ? ProxyStage.answer("busy", status: "503 Service Unavailable") : ProxyStage.answer(ProxyStage.chat))
         }) { stage in
-            stage.directory.addToken("tg_good")
-            stage.directory.goCold()
             let answer = try await stage.ask(
-                ProxyStage.post("/openai/x", headers: "Authorization: Bearer tg_good\r\n"))
-            #expect(answer.statusCode == 200 && !seen.withLock { $0 }.has("tg_good"))
+                "POST /v1/acc/g/openai/x HTTP/1.1\r\nHost: h\r\n\(field)cf-aig-max-attempts: 2\r\n\r\n")
+            #expect(answer.statusCode == 200)
+            #expect(await stage.capture.rows(1).first?.attempts == 2)
         }
     }
 

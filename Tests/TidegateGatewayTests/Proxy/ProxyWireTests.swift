@@ -199,6 +199,23 @@ struct ProxyWireTests {
         }
     }
 
+    @Test(
+        "refusals speak the language of what was asked, and a body that is announced too long is not waited for",
+        arguments: [("/v1/acc/g/openai/x", "\"error\":["), ("/client/v4/accounts", "\"errors\":[")])
+    func refusalShape(path: String, key: String) async throws {
+        var settings = DataPlaneSettings()
+        settings.requestBodyBytesMax = 1_000
+        settings.controlBodyBytesMax = 1_000
+        try await ProxyStage.run(settings) { stage in
+            let client = try await stage.client()
+            client.send("POST \(path) HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\n")
+            await client.waitForClose()
+            #expect(client.received.statusCode == 413)
+            #expect(client.received.has(key) && client.received.has("\"code\":7001"))
+            #expect(client.received.has("cf-aig-request-id: ") == path.hasPrefix("/v1/"))
+        }
+    }
+
     @Test("what is too long to be held runs once without retries, or is refused where it must be held")
     func tooLongToHold() async throws {
         var settings = DataPlaneSettings()

@@ -120,6 +120,7 @@ final class MemoryAccounts: AccountService, GatewayDirectory {
     func resolveGateway(account: String, name: String) async throws(TidegateError) -> GatewayView? {
         try await gateway(name, of: account)
     }
+    func adopt(_ gateway: GatewayView) {}
     func cachedToken(account: String, digest: TokenDigest) -> TokenView? { nil }
     func resolveToken(account: String, digest: TokenDigest) async throws(TidegateError) -> TokenView? {
         let hex = digest.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()

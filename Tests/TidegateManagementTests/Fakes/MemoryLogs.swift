@@ -31,11 +31,11 @@ final class MemoryLogs: LogService {
         return row.map { ($0, Self.position) }
     }
 
-    func body(_ part: BodyPart, of id: RecordID, gateway: GatewayUID) async throws(TidegateError) -> StoredBody? {
-        guard let record = try await log(id, of: gateway)?.row.record else { return nil }
+    func body(_ part: BodyPart, of id: RecordID, gateway: GatewayUID) async throws(TidegateError) -> BodyAnswer {
+        guard let record = try await log(id, of: gateway)?.row.record else { return .none }
         let bytes = part == .request ? record.requestBody : record.responseBody
         let type = part == .request ? record.requestContentType : record.responseContentType
-        return bytes.isEmpty ? nil : StoredBody(bytes: Array(bytes), contentType: type)
+        return bytes.isEmpty ? .none : .kept(StoredBody(bytes: Array(bytes), contentType: type), at: Self.position)
     }
 
     func patch(_ id: RecordID, of gateway: GatewayUID, _ patch: LogPatch) async throws(TidegateError) -> PatchOutcome {
@@ -45,12 +45,14 @@ final class MemoryLogs: LogService {
         }
     }
 
-    func delete(from gateway: GatewayUID, matching query: LogQuery, limit: Int) async throws(TidegateError) -> Int {
+    func delete(from gateway: GatewayUID, matching query: LogQuery, limit: Int) async throws(TidegateError) -> (
+        count: Int, position: LogPosition
+    ) {
         state.withLock { state in
             state.asked = query
             let gone = min(limit, state.rows.count)
             state.rows.removeFirst(gone)
-            return gone
+            return (gone, Self.position)
         }
     }
 }

@@ -163,7 +163,7 @@ struct SlotHostTests {
         let late = try await objects.patch(RecordID(bits: 1), of: uid, patch)
         #expect(!late.isWaiting)
         let deleted = try await objects.delete(from: uid, matching: LogQuery(), limit: 10)
-        #expect(deleted == 1)
+        #expect(deleted.count == 1)
         #expect(try await objects.ids(of: uid).isEmpty)
         await objects.drain()
     }
