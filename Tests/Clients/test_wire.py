@@ -1,6 +1,7 @@
 """What no SDK shows: cut streams, clients that leave, other providers, steps, and the log's own API."""
 
 import json
+import re
 import socket
 import time
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from management import check_row, cost, nonce, tokens
+from processes import REPOSITORY
 
 KEY = {"Authorization": "Bearer sk-mock"}
 
@@ -216,3 +218,16 @@ def test_usage_counts_rows(management, http):
 
 def test_mock_counts_tokens_by_its_rule():
     assert [tokens(n) for n in (0, 1, 4, 5)] == [0, 1, 1, 2]
+
+
+def test_metrics_move_and_every_one_is_documented(stack, http, management):
+    management.row(http.post("/openai/chat/completions", json=body(nonce())).headers["cf-aig-log-id"])
+    text = httpx.get(f"{stack.node.url}/metrics").text
+    values = {}
+    for name, value in re.findall(r"^(tidegate_\w+?)(?:\{[^}]*\})? (\S+)$", text, re.MULTILINE):
+        values[name] = values.get(name, 0) + float(value)
+    assert values["tidegate_rows_committed_total"] >= 1 and values["tidegate_requests_total"] >= 1
+    assert values["tidegate_log_visible_duration_seconds_count"] >= 1
+    documented = set(re.findall(r"`(tidegate_\w+)", (REPOSITORY / "Docs/operations/metrics.md").read_text()))
+    shown = {re.sub(r"_(count|sum|bucket)$", "", name) for name in values}
+    assert shown == documented

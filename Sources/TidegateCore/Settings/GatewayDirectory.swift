@@ -82,9 +82,5 @@ extension TokenDigest {
         self.init(bytes: stride(from: 0, to: 64, by: 2).map { digits[$0] << 4 | digits[$0 + 1] })
     }
 
-    /// Two lower-case hexadecimal digits a byte: 64 for a whole digest.
-    package var hex: String {
-        let digits = Array("0123456789abcdef")
-        return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
-    }
+    package var hex: String { Hexadecimal.text(bytes) }
 }

@@ -39,7 +39,7 @@ struct AccountRoutes: Sendable {
 
     @Sendable private func create(_ call: Call) async throws -> Answer {
         var reader = try BodyReader(call.body)
-        let id = reader.identifier("id", required: false) ?? TokenDigest(bytes: randomBytes(16)).hex
+        let id = reader.identifier("id", required: false) ?? Hexadecimal.text(randomBytes(16))
         let name = reader.text("name", characters: 1...256, required: true)
         let plan = reader.choice("plan", Plan.self)
         let overrides = reader.entitlements()

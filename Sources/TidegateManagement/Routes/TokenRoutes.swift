@@ -46,7 +46,7 @@ struct TokenRoutes: Sendable {
         try reader.finish()
         let secret = TokenSecret.text(randomBytes: randomBytes(32))
         let token = TokenDocument(
-            id: TokenDigest(bytes: randomBytes(16)).hex, name: name ?? "", digest: TokenDigest(ofSecret: secret).hex,
+            id: Hexadecimal.text(randomBytes(16)), name: name ?? "", digest: TokenDigest(ofSecret: secret).hex,
             permissions: permissions ?? [], gateways: gateways, createdAtMs: now, expiresAtMs: end)
         try await accounts.createToken(token, of: call.account)
         var answer = Answer.result(json(token, secret: secret))

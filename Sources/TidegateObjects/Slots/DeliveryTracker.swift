@@ -58,10 +58,13 @@ struct OpenObject {
     private(set) var replies: [@Sendable (Result<LogPosition, TidegateError>) -> Void] = []
     private(set) var bytes = 0
     private(set) var count = 0
+    /// When the first entry came.
+    private(set) var since: Duration?
     var isEmpty: Bool { count == 0 }
     var isFull: Bool { count >= LSN.entriesPerObjectMax }
 
-    mutating func add(_ entry: GatewayEntry, to gateway: GatewayUID, bytes: Int, isRow: Bool) {
+    mutating func add(_ entry: GatewayEntry, to gateway: GatewayUID, bytes: Int, isRow: Bool, at now: Duration) {
+        since = since ?? now
         let place = places[gateway] ?? sections.count
         if place == sections.count {
             sections.append(Section(gateway: gateway))

@@ -1,3 +1,4 @@
+internal import CoreMetrics
 internal import Logging
 internal import TidegateCore
 
@@ -71,6 +72,7 @@ extension SlotHost {
                 .record(stream: stream, sequence: sequence, id: id, receivedAtMs: receivedAtMs, payload: payload),
                 item, .committed, weight: weight, isRow: true)
         case .skip(let reason):
+            world.metrics.skipped.increment()
             commit(
                 .skip(stream: stream, sequence: sequence, id: id, reason: reason), item, .permanent(reason),
                 weight: 64, isRow: false)

@@ -1,3 +1,4 @@
+internal import CoreMetrics
 internal import Logging
 internal import TidegateCore
 
@@ -13,6 +14,7 @@ struct SlotWorld: Sendable {
     let clock: any WallClock
     let settings: ObjectsSettings
     let logger: Logger
+    let metrics = SlotMetrics()
 }
 
 /// The shell of one slot: owns its cores, carries out their effects, feeds the results back. Invariants:
@@ -115,6 +117,7 @@ package actor SlotHost {
             }
         case .fenced:
             world.logger.warning("Slot has another owner", metadata: ["slot": "\(slot)"])
+            world.metrics.fenced.increment()
             phase = .fenced
             end()
         }
@@ -237,8 +240,17 @@ package actor SlotHost {
                 }
             }
         }
+        report(object)
         step(.applied(n))
         for (uid, _) in live { if let room = rooms[uid] { unpark(room) } }
+    }
+
+    private func report(_ object: SealedObject) {
+        world.metrics.objects.increment()
+        world.metrics.bytes.increment(by: Int64(object.frozen.bytes.count))
+        world.metrics.rows.increment(by: object.content.sections.reduce(0) { $0 + $1.rows })
+        guard let since = object.content.since else { return }
+        world.metrics.visible.recordMilliseconds((now - since) / .milliseconds(1))
     }
 
     private func acknowledge(_ n: LogIndex) {
@@ -252,7 +264,7 @@ package actor SlotHost {
 
     /// Adds an entry to the open object. It becomes visible, and is answered for, when that object is applied.
     func add(_ entry: GatewayEntry, to uid: GatewayUID, bytes: Int, isRow: Bool) {
-        open.add(entry, to: uid, bytes: bytes, isRow: isRow)
+        open.add(entry, to: uid, bytes: bytes, isRow: isRow, at: now)
         step(.added(bytes: bytes))
     }
 

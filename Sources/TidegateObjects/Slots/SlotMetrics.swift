@@ -1,0 +1,14 @@
+internal import CoreMetrics
+
+/// What the slots of a node report, all together. Handles are made once.
+struct SlotMetrics: Sendable {
+    /// Rows that readers see from now on.
+    let rows = Counter(label: "tidegate_rows_committed_total")
+    /// Records that were turned away for good: quota, or not to be read.
+    let skipped = Counter(label: "tidegate_rows_skipped_total")
+    let objects = Counter(label: "tidegate_log_objects_committed_total")
+    let bytes = Counter(label: "tidegate_log_object_bytes_total")
+    /// From an object's first entry to the moment readers see it.
+    let visible = Timer(label: "tidegate_log_visible_duration_seconds")
+    let fenced = Counter(label: "tidegate_slots_fenced_total")
+}
