@@ -60,7 +60,12 @@ let package = Package(
         house("TidegateCore", ["CXXHash"]),
 
         // One kind of work and its I/O each. They do not import one another; they meet in TidegateNode.
-        house("TidegateEngines", ["TidegateCore", "CLMDB", logging, metrics]),
+        house(
+            "TidegateEngines",
+            [
+                "TidegateCore", "CLMDB", asyncHTTPClient, logging, metrics, nio("NIOCore"), nio("NIOHTTP1"),
+                nio("NIOPosix"),
+            ]),
         house("TidegateObjects", ["TidegateCore", "CZstd", crypto, grdb, grdbSQLite, logging, metrics]),
         house("TidegateCluster", ["TidegateCore", logging, serviceLifecycle]),
         house(
@@ -98,7 +103,7 @@ let package = Package(
         // Only tests depend on it.
         house("TidegateTestKit", ["TidegateCore"]),
         tests("TidegateCoreTests", ["TidegateCore"]),
-        tests("TidegateEnginesTests", ["TidegateEngines"]),
+        tests("TidegateEnginesTests", ["TidegateEngines", asyncHTTPClient, nio("NIOCore"), nio("NIOHTTP1")]),
         tests("TidegateObjectsTests", ["TidegateObjects"]),
         tests(
             "TidegateClusterTests",

@@ -4,7 +4,9 @@ set -euo pipefail
 
 case "${1:-build}" in
     build) packages=(libsqlite3-dev liblmdb-dev libzstd-dev libxxhash-dev curl) ;;
-    test) packages=(libsqlite3-dev liblmdb-dev libzstd-dev libxxhash-dev curl python3 python3-venv shellcheck) ;;
+    test)
+        packages=(libsqlite3-dev liblmdb-dev libzstd-dev libxxhash-dev curl python3 python3-venv shellcheck etcd-server)
+        ;;
     bench) packages=(libsqlite3-dev liblmdb-dev libzstd-dev libxxhash-dev curl python3 python3-venv nginx-light wrk) ;;
     *) echo "usage: scripts/deps.sh [build|test|bench]" >&2; exit 64 ;;
 esac
@@ -25,6 +27,7 @@ for package in "${packages[@]}"; do
         nginx-light) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=("$package") ;;
         python3) command -v python3 >/dev/null || missing+=("$package") ;;
         python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=("$package") ;;
+        etcd-server) command -v etcd >/dev/null || missing+=("$package") ;;
         curl | wrk | shellcheck) command -v "$package" >/dev/null || missing+=("$package") ;;
         *) [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package") ;;
     esac

@@ -1,0 +1,111 @@
+import Foundation
+import Testing
+import TidegateCore
+import TidegateEngines
+import TidegateTestKit
+
+@Suite("The coordination store on etcd", .timeLimit(.minutes(1)))
+struct EtcdCoordinationStoreTests {
+    private func with(_ endpoints: [String], _ body: (EtcdCoordinationStore) async throws -> Void) async throws {
+        let store = try EtcdCoordinationStore(endpoints: endpoints, logger: quiet)
+        do { try await body(store) } catch {
+            await store.close()
+            throw error
+        }
+        await store.close()
+    }
+
+    private static let put = CoordinationTransaction(then: [.put(key: "/a", value: [1])])
+
+    private func code(_ body: () async throws -> Void) async -> TidegateError.Code? {
+        do {
+            try await body()
+            return nil
+        } catch { return (error as? TidegateError)?.code }
+    }
+
+    @Test("a member that is away costs a turn, not the call")
+    func rotation() async throws {
+        let server = try await EtcdServer()
+        try await with(["http://127.0.0.1:1", server.endpoint]) { store in
+            for _ in 0..<3 {
+                let outcome = try await store.commit(Self.put)
+                #expect(outcome.succeeded)
+            }
+            let found = try await store.get("/a")
+            #expect(found?.value == [1])
+        }
+    }
+
+    @Test("nobody there: a write surely did not happen")
+    func unreachable() async throws {
+        try await with(["http://127.0.0.1:1"]) { store in
+            let write = await code { _ = try await store.commit(Self.put) }
+            let read = await code { _ = try await store.get("/a") }
+            #expect(write == .unavailable && read == .unavailable)
+        }
+    }
+
+    @Test("a member that falls silent leaves a write unknown, a read unavailable, and both are told in time")
+    func silence() async throws {
+        let server = try await EtcdServer()
+        try await with([server.endpoint]) { store in
+            _ = try await store.commit(Self.put)
+            server.pause()
+            let write = CoordinationTransaction(then: [.put(key: "/a", value: [2])])
+            let unknown = await code { _ = try await store.commit(write) }
+            let silent = await code { _ = try await store.get("/a") }
+            #expect(unknown == .unknownOutcome && silent == .unavailable)
+            server.resume()
+            // Unknown means it: both are right, and a read tells which.
+            var found: KeyValue?
+            while found == nil { found = try? await store.get("/a") }
+            #expect([[1], [2]].contains(found?.value))
+        }
+    }
+
+    @Test("a watch that broke off goes on behind the last change it delivered")
+    func watchResumes() async throws {
+        let server = try await EtcdServer()
+        try await with([server.endpoint]) { store in
+            let base = try await store.range(prefix: "/", after: nil, limit: 1).revision
+            var changes = store.watch(prefix: "/", from: base + 1).makeAsyncIterator()
+            _ = try await store.commit(Self.put)
+            let first = try await changes.next()
+            #expect(first?.revision == base + 1)
+            server.pause()
+            server.resume()
+            _ = try await store.commit(Self.put)
+            let second = try await changes.next()
+            #expect(second?.revision == base + 2)
+        }
+    }
+
+    @Test("commit cost", .enabled(if: ProcessInfo.processInfo.environment["TIDEGATE_MEASURE"] != nil))
+    func commitCost() async throws {
+        let server = try await EtcdServer()
+        try await with([server.endpoint]) { store in
+            let value = [UInt8](repeating: 7, count: 200)
+            var revision: Revision = 0
+            var latencies: [Duration] = []
+            let start = clock()
+            for _ in 0..<2_000 {
+                let began = ContinuousClock.now
+                let outcome = try await store.commit(
+                    .init(
+                        compare: [.modRevision(key: "/head", equals: revision)],
+                        then: [.put(key: "/head", value: value)]))
+                latencies.append(.now - began)
+                revision = outcome.revision
+            }
+            let cpu = Double(clock() - start) / Double(CLOCKS_PER_SEC) / 2_000 * 1e6
+            latencies.sort()
+            print("commit cost: \(cpu) µs of CPU, p50 \(latencies[1_000]), p99 \(latencies[1_980])")
+        }
+    }
+
+    @Test("what is no endpoint is refused with what to write", arguments: [[], ["127.0.0.1:2379"], ["etcd:x"]])
+    func endpoints(_ endpoints: [String]) {
+        #expect(throws: TidegateError.self) { try EtcdCoordinationStore(endpoints: endpoints, logger: quiet) }
+    }
+}
