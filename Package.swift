@@ -63,7 +63,7 @@ let package = Package(
         house(
             "TidegateEngines",
             [
-                "TidegateCore", "CLMDB", asyncHTTPClient, logging, metrics, nio("NIOCore"), nio("NIOHTTP1"),
+                "TidegateCore", "CLMDB", asyncHTTPClient, crypto, logging, metrics, nio("NIOCore"), nio("NIOHTTP1"),
                 nio("NIOPosix"),
             ]),
         house("TidegateObjects", ["TidegateCore", "CZstd", crypto, grdb, grdbSQLite, logging, metrics]),

@@ -9,7 +9,10 @@ package protocol ObjectStore: Sendable {
     func get(_ key: String) async throws(TidegateError) -> [UInt8]
     /// - Parameter range: half-open, in bytes; the part behind the object's end is left out.
     func get(_ key: String, range: Range<Int>) async throws(TidegateError) -> [UInt8]
-    /// Keys that start with `prefix`, in order of their bytes, behind `after`.
+    /// A page of the keys that start with `prefix`. The order is the store's own and the same in every call: S3 sorts whole
+    /// keys by their bytes, SeaweedFS goes folder by folder.
+    /// - Parameter after: `nil`, or the last key of the page before.
+    /// - Returns: each key that is there throughout in exactly one page; none behind the last.
     func list(prefix: String, after: String?, limit: Int) async throws(TidegateError) -> [String]
     /// Absent keys are no error.
     func delete(_ key: String) async throws(TidegateError)

@@ -18,7 +18,7 @@ enum CoordinationEngine: CaseIterable, Sendable {
                 throw error
             }
             await store.close()
-            server.stop()
+            server.process.stop()
         case .lmdb:
             let directory = try TemporaryDirectory()
             let store = try LMDBCoordinationStore(directory: directory.path + "/coordination", logger: quiet)

@@ -51,12 +51,12 @@ struct EtcdCoordinationStoreTests {
         let server = try await EtcdServer()
         try await with([server.endpoint]) { store in
             _ = try await store.commit(Self.put)
-            server.pause()
+            server.process.pause()
             let write = CoordinationTransaction(then: [.put(key: "/a", value: [2])])
             let unknown = await code { _ = try await store.commit(write) }
             let silent = await code { _ = try await store.get("/a") }
             #expect(unknown == .unknownOutcome && silent == .unavailable)
-            server.resume()
+            server.process.resume()
             // Unknown means it: both are right, and a read tells which.
             var found: KeyValue?
             while found == nil { found = try? await store.get("/a") }
@@ -73,8 +73,8 @@ struct EtcdCoordinationStoreTests {
             _ = try await store.commit(Self.put)
             let first = try await changes.next()
             #expect(first?.revision == base + 1)
-            server.pause()
-            server.resume()
+            server.process.pause()
+            server.process.resume()
             _ = try await store.commit(Self.put)
             let second = try await changes.next()
             #expect(second?.revision == base + 2)

@@ -1,0 +1,36 @@
+package import TidegateCore
+
+/// Where the objects are and who we are there.
+package struct S3Settings: Equatable, Sendable {
+    /// `http://host:port` or `https://host`, without a path.
+    package var endpoint: String
+    package var bucket: String
+    package var region = "us-east-1"
+    package var accessKey: String
+    package var secretKey: String
+    /// `endpoint/bucket/key`; otherwise the bucket is part of the host's name.
+    package var isPathStyle = true
+    /// Tries of a request in all.
+    package var attemptsMax = 5
+
+    package init(endpoint: String, bucket: String, accessKey: String, secretKey: String) {
+        self.endpoint = endpoint
+        self.bucket = bucket
+        self.accessKey = accessKey
+        self.secretKey = secretKey
+    }
+
+    /// - Parameter place: `http://host:port/bucket`, what follows `s3:` in the configuration.
+    /// - Throws: `.invalidConfiguration`.
+    package init(place: String, accessKey: String, secretKey: String) throws(TidegateError) {
+        let parts = place.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 4, ["http:", "https:"].contains(parts[0]), parts[1].isEmpty, !parts[2].isEmpty,
+            parts[3].utf8.count >= 3
+        else {
+            throw TidegateError(
+                .invalidConfiguration, "The object store is given as s3:http://HOST:PORT/BUCKET; found 's3:\(place)'.")
+        }
+        self.init(
+            endpoint: "\(parts[0])//\(parts[2])", bucket: String(parts[3]), accessKey: accessKey, secretKey: secretKey)
+    }
+}

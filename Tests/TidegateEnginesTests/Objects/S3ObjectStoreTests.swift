@@ -1,0 +1,84 @@
+import Testing
+import TidegateCore
+import TidegateTestKit
+
+@testable import TidegateEngines
+
+@Suite("The object store on S3", .timeLimit(.minutes(2)))
+struct S3ObjectStoreTests {
+    /// The example with a range of AWS's documentation, "Authenticating Requests: Using the Authorization Header".
+    @Test("a request is signed as the published example is")
+    func signature() {
+        let signature = S3Signature(
+            accessKey: "AKIAIOSFODNN7EXAMPLE", secretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            region: "us-east-1")
+        let empty = S3Signature.hash([])
+        let request = S3Signature.Request(
+            method: "GET", path: "/test.txt",
+            headers: [
+                ("host", "examplebucket.s3.amazonaws.com"), ("range", "bytes=0-9"), ("x-amz-content-sha256", empty),
+                ("x-amz-date", "20130524T000000Z"),
+            ], payloadHash: empty)
+        let authorization = signature.authorization(
+            for: request, at: S3Signature.stamp(milliseconds: 1_369_353_600_000))
+        #expect(
+            authorization.hasSuffix(
+                "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"))
+        #expect(authorization.contains("Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request"))
+    }
+
+    private func code(_ settings: S3Settings, _ body: (S3ObjectStore) async throws -> Void) async -> TidegateError? {
+        let store = S3ObjectStore(settings, clock: SystemTestClock(), logger: quiet)
+        var found: TidegateError?
+        do { try await body(store) } catch { found = error as? TidegateError }
+        await store.close()
+        return found
+    }
+
+    @Test("wrong keys and a missing bucket say what to do; nobody there is told apart")
+    func refusals() async throws {
+        let good = try await WeedServer.shared.settings()
+        var bad = good
+        bad.secretKey = "wrong"
+        let denied = await code(bad) { _ = try await $0.get("a") }
+        #expect(denied?.code == .invalidConfiguration && denied?.message.contains("TIDEGATE_S3_ACCESS_KEY") == true)
+        bad = good
+        bad.bucket = "not-there"
+        let missing = await code(bad) { _ = try await $0.list(prefix: "", after: nil, limit: 1) }
+        #expect(missing?.code == .invalidConfiguration && missing?.message.contains("'not-there'") == true)
+        bad = good
+        (bad.endpoint, bad.attemptsMax) = ("http://127.0.0.1:1", 2)
+        let away = await code(bad) { _ = try await $0.get("a") }
+        #expect(away?.code == .unavailable)
+    }
+
+    @Test("large objects come back whole, and a long listing in pages")
+    func volume() async throws {
+        let store = S3ObjectStore(
+            try await WeedServer.shared.settings(), clock: SystemTestClock(), logger: quiet)
+        var random = SeededGenerator(seed: 5)
+        let large = random.bytes(9 << 20)
+        try await store.put(large, at: "large")
+        #expect(try await store.get("large") == large)
+        #expect(try await store.get("large", range: 8_000_000..<8_000_010) == Array(large[8_000_000..<8_000_010]))
+        try await withThrowingDiscardingTaskGroup { group in
+            for part in 0..<4 {
+                group.addTask {
+                    for number in 0..<260 {
+                        try await store.put([UInt8(part)], at: "many/\(part * 260 + number + 1_000)")
+                    }
+                }
+            }
+        }
+        let keys = try await store.list(prefix: "many/", after: nil, limit: 5_000)
+        #expect(keys == (1_000..<2_040).map { "many/\($0)" })
+        await store.close()
+    }
+
+    @Test(
+        "what is no place is refused with how to write one",
+        arguments: ["", "http://h", "http://h/", "http://h/ab", "ftp://h/bucket", "http:///bucket", "http://h/a/b"])
+    func places(place: String) {
+        #expect(throws: TidegateError.self) { try S3Settings(place: place, accessKey: "a", secretKey: "b") }
+    }
+}

@@ -1,0 +1,73 @@
+import Foundation
+import TidegateCore
+import TidegateEngines
+import TidegateTestKit
+
+/// A real SeaweedFS with an S3 door, one for all tests: it takes seconds to start. Every test has a bucket of its own.
+actor WeedServer {
+    static let shared = WeedServer()
+    static let credentials = (access: "tidegate", secret: "only-for-tests")
+
+    private var running: Task<(server: ServerProcess, directory: TemporaryDirectory, endpoint: String), any Error>?
+    private var buckets = 0
+
+    /// A store on a new bucket. `endpoint` as `http://127.0.0.1:PORT`.
+    func settings() async throws -> S3Settings {
+        let running = running ?? Task { try await Self.start() }
+        self.running = running
+        let endpoint = try await running.value.endpoint
+        buckets += 1
+        let settings = S3Settings(
+            endpoint: endpoint, bucket: "bucket-\(buckets)", accessKey: Self.credentials.access,
+            secretKey: Self.credentials.secret)
+        let store = S3ObjectStore(settings, clock: SystemTestClock(), logger: quiet)
+        try await store.createBucket()
+        await store.close()
+        return settings
+    }
+
+    /// Where `scripts/python-env.sh` puts it, unless `TIDEGATE_WEED` says otherwise.
+    private static func path() throws -> String {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../..")
+        let path =
+            ProcessInfo.processInfo.environment["TIDEGATE_WEED"]
+            ?? root.standardizedFileURL.path + "/.build-python/bin/weed"
+        guard FileManager.default.isExecutableFile(atPath: path) else {
+            throw TidegateError(.unavailable, "SeaweedFS is not installed: run scripts/python-env.sh")
+        }
+        return path
+    }
+
+    private static func start() async throws -> (ServerProcess, TemporaryDirectory, String) {
+        let directory = try TemporaryDirectory()
+        let identities = """
+            {"identities":[{"name":"t","credentials":[{"accessKey":"\(credentials.access)",\
+            "secretKey":"\(credentials.secret)"}],"actions":["Admin","Read","Write","List"]}]}
+            """
+        try Data(identities.utf8).write(to: URL(fileURLWithPath: directory.path + "/s3.json"))
+        // Each door has a second one for gRPC, 10000 above it.
+        let ports = try (0..<4).map { _ in try lowPort() }
+        let endpoint = "http://127.0.0.1:\(ports[0])"
+        let server = try await ServerProcess(
+            [
+                try path(), "-logtostderr=true", "server", "-dir=\(directory.path)", "-ip=127.0.0.1",
+                "-ip.bind=127.0.0.1", "-s3", "-s3.config=\(directory.path)/s3.json", "-s3.port=\(ports[0])",
+                "-s3.port.iceberg=0", "-master.port=\(ports[1])", "-volume.port=\(ports[2])",
+                "-filer.port=\(ports[3])", "-master.volumeSizeLimitMB=64", "-volume.max=100",
+            ], log: directory.path + "/log", until: endpoint)
+        return (server, directory, endpoint)
+    }
+
+    private static func lowPort() throws -> UInt16 {
+        for _ in 0..<200 {
+            let port = try ServerProcess.freePort()
+            if port < 55_000 { return port }
+        }
+        throw TidegateError(.unavailable, "No port is free that has another one 10000 above it.")
+    }
+}
+
+/// Signatures are only good for a few minutes around the server's time.
+struct SystemTestClock: WallClock {
+    func milliseconds() -> Int64 { Int64(Date().timeIntervalSince1970 * 1_000) }
+}
