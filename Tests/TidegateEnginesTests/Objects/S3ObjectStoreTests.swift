@@ -57,7 +57,7 @@ struct S3ObjectStoreTests {
         let store = S3ObjectStore(
             try await WeedServer.shared.settings(), clock: SystemTestClock(), logger: quiet)
         var random = SeededGenerator(seed: 5)
-        let large = random.bytes(9 << 20)
+        let large = random.bytes(21 << 20)  // three parts, the last one short
         try await store.put(large, at: "large")
         #expect(try await store.get("large") == large)
         #expect(try await store.get("large", range: 8_000_000..<8_000_010) == Array(large[8_000_000..<8_000_010]))
@@ -72,6 +72,15 @@ struct S3ObjectStoreTests {
         }
         let keys = try await store.list(prefix: "many/", after: nil, limit: 5_000)
         #expect(keys == (1_000..<2_040).map { "many/\($0)" })
+        await store.close()
+    }
+
+    @Test("it keeps what the start-up probe asks for, also with hedged puts", arguments: [1_000, 0])
+    func probe(hedgeMs: Int) async throws {
+        var settings = try await WeedServer.shared.settings()
+        settings.hedgeAfter = .milliseconds(hedgeMs)
+        let store = S3ObjectStore(settings, clock: SystemTestClock(), logger: quiet)
+        try await ObjectStoreProbe(store, name: "1").run()
         await store.close()
     }
 

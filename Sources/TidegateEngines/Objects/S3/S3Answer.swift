@@ -5,6 +5,8 @@ internal import FoundationXML
 struct S3Answer {
     var status: Int
     var body: [UInt8]
+    /// The object's or part's version as the store names it, quotes included; empty where it says none.
+    var etag = ""
 
     var isSuccess: Bool { (200..<300).contains(status) }
     /// The server's fault, or its wish to be asked later.

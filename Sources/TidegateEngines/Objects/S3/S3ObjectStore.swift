@@ -13,7 +13,7 @@ package import TidegateCore
 /// Puts ask the store to refuse a key that exists (`If-None-Match`), and what it refuses is compared: the same bytes are no
 /// error, other bytes are. A store that does not know the condition overwrites; nothing relies on it (protocol, first idea).
 package final class S3ObjectStore: ObjectStore {
-    private let settings: S3Settings
+    let settings: S3Settings
     private let signature: S3Signature
     private let base: (url: String, host: String, path: String)
     private let http: HTTPClient
@@ -47,6 +47,11 @@ package final class S3ObjectStore: ObjectStore {
 
     package func put(_ bytes: [UInt8], at key: String) async throws(TidegateError) {
         try ObjectKeyRule.check(key)
+        if bytes.count > settings.partBytes { return try await putInParts(bytes, at: key) }
+        try await hedge { () async throws(TidegateError) in try await self.putWhole(bytes, at: key) }
+    }
+
+    private func putWhole(_ bytes: [UInt8], at key: String) async throws(TidegateError) {
         let digest = Data(Insecure.MD5.hash(data: bytes)).base64EncodedString()
         var fields = [(name: "content-md5", value: digest)]
         let isConditional = knowsConditions.load(ordering: .relaxed)
@@ -61,9 +66,37 @@ package final class S3ObjectStore: ObjectStore {
         case 501 where isConditional:
             logger.notice("The object store knows no conditional puts; going on without")
             knowsConditions.store(false, ordering: .relaxed)
-            try await put(bytes, at: key)
+            try await putWhole(bytes, at: key)
         default: throw refusal(answer)
         }
+    }
+
+    /// Does it once more when it takes long: the same bytes to the same key may be put twice, and the slow one of two
+    /// requests is seldom slow for the object's sake.
+    private func hedge(
+        _ work: @escaping @Sendable () async throws(TidegateError) -> Void
+    ) async throws(TidegateError) {
+        let outcome = await withTaskGroup(of: Result<Void, TidegateError>?.self) { group in
+            @Sendable func attempt() async -> Result<Void, TidegateError> {
+                do throws(TidegateError) { return .success(try await work()) } catch { return .failure(error) }
+            }
+            let pause = settings.hedgeAfter
+            group.addTask { await attempt() }
+            group.addTask {
+                guard (try? await Task.sleep(for: pause)) != nil else { return nil }
+                return await attempt()
+            }
+            var last: Result<Void, TidegateError>?
+            for await result in group {
+                last = result ?? last
+                if case .success? = result { break }
+                // The first has failed for good, after all its tries: what has not begun need not begin.
+                if case .failure? = result { group.cancelAll() }
+            }
+            group.cancelAll()
+            return last
+        }
+        try (outcome ?? .failure(TidegateError(.unavailable, "The put was given up."))).get()
     }
 
     package func get(_ key: String) async throws(TidegateError) -> [UInt8] {
@@ -127,7 +160,7 @@ package final class S3ObjectStore: ObjectStore {
     // MARK: - Requests
 
     /// Asks until there is an answer that means something. Every request may be made twice: a put repeats its bytes.
-    private func send(
+    func send(
         _ method: String, key: String?, query: [(name: String, value: String)] = [],
         fields: [(name: String, value: String)] = [], body: [UInt8] = []
     ) async throws(TidegateError) -> S3Answer {
@@ -167,10 +200,12 @@ package final class S3ObjectStore: ObjectStore {
         request.method = HTTPMethod(rawValue: method)
         for (name, value) in headers where name != "host" { request.headers.add(name: name, value: value) }
         request.headers.add(name: "authorization", value: signature.authorization(for: signed, at: stamp))
-        if method == "PUT" { request.body = .bytes(body) }
+        if method == "PUT" || method == "POST" { request.body = .bytes(body) }
         let response = try await http.execute(request, timeout: Self.timeout)
         let bytes = try await response.body.collect(upTo: Self.objectBytesMax)
-        return S3Answer(status: Int(response.status.code), body: Array(bytes.readableBytesView))
+        return S3Answer(
+            status: Int(response.status.code), body: Array(bytes.readableBytesView),
+            etag: response.headers.first(name: "etag") ?? "")
     }
 
     /// Doubles from try to try, with jitter, so that nodes that failed together do not come back together.
@@ -179,7 +214,7 @@ package final class S3ObjectStore: ObjectStore {
         try? await Task.sleep(for: .milliseconds(Int64.random(in: longest / 2...longest)))
     }
 
-    private func refusal(_ answer: S3Answer) -> TidegateError {
+    func refusal(_ answer: S3Answer) -> TidegateError {
         switch answer.status {
         case 401, 403:
             TidegateError(

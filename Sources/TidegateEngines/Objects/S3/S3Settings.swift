@@ -12,6 +12,10 @@ package struct S3Settings: Equatable, Sendable {
     package var isPathStyle = true
     /// Tries of a request in all.
     package var attemptsMax = 5
+    /// Larger objects go up in parts of this size; S3 takes none below 5 MiB but the last.
+    package var partBytes = 8 << 20
+    /// A put that takes longer is made once more beside itself.
+    package var hedgeAfter = Duration.seconds(1)
 
     package init(endpoint: String, bucket: String, accessKey: String, secretKey: String) {
         self.endpoint = endpoint
