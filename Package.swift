@@ -91,7 +91,10 @@ let package = Package(
         // Clients and test doubles of the public surface: they see what any client sees.
         house(
             "TidegateTools",
-            ["TidegateCore", argumentParser, asyncHTTPClient, nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1")]),
+            [
+                "TidegateCore", argumentParser, asyncHTTPClient, nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+                nioSSL,
+            ]),
         .executableTarget(
             name: "tidegate",
             dependencies: [

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Starts one node and a mock provider, sends a request through, shows its log row, runs until Ctrl-C. Usage: cluster/run.sh
-# TIDEGATE_LISTEN and TIDEGATE_STATE override the address and the state directory; TIDEGATE_BIN skips the build.
+# TIDEGATE_LISTEN and TIDEGATE_STATE override the address and the state directory, TIDEGATE_MOCK_LISTEN the mock
+# provider's address; TIDEGATE_BIN skips the build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,13 +12,14 @@ if [ -z "${TIDEGATE_BIN:-}" ]; then
 fi
 state=${TIDEGATE_STATE:-.build/run-state}
 mkdir -p "$state"
-logs=$(mktemp -d)
+logs=$state/run-logs
+mkdir -p "$logs"
+rm -f "$logs"/*
 pids=()
 stop() {
     trap - EXIT INT TERM
     [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true # only what this script started
     wait || true
-    rm -rf "$logs"
 }
 trap stop EXIT
 trap 'exit 0' INT TERM
@@ -34,11 +36,12 @@ ready() {
     return 1
 }
 
-"$TIDEGATE_BIN" mock-provider --listen 127.0.0.1:8790 >"$logs/mock-provider.out" 2>"$logs/mock-provider.err" &
+"$TIDEGATE_BIN" mock-provider --listen "${TIDEGATE_MOCK_LISTEN:-127.0.0.1:8790}" >"$logs/mock-provider.out" 2>"$logs/mock-provider.err" &
 pids+=($!)
 mock=$(ready mock-provider $!)
 
-serve=(--config cluster/single.yaml --state "$state")
+serve=(--config cluster/single.yaml --state "$state" --provider "openai=$mock/v1")
+for slug in anthropic google-ai-studio workers-ai; do serve+=(--provider "$slug=$mock"); done
 [ -z "${TIDEGATE_LISTEN:-}" ] || serve+=(--listen "$TIDEGATE_LISTEN")
 "$TIDEGATE_BIN" serve "${serve[@]}" >"$logs/tidegate.out" 2>"$logs/tidegate.err" &
 node=$!
@@ -84,7 +87,12 @@ PY
 logs       $TIDEGATE_BIN logs list --follow --target $url --token-file $token_file
 dashboard  $url/      token: $token_file
 mock       $mock
+node log   $logs/tidegate.err
 
 Ctrl-C stops all of it. State stays in $state.
 TEXT
-wait "$node"
+if ! wait "$node"; then
+    echo "the node ended by itself; the end of $logs/tidegate.err:" >&2
+    tail -n 20 "$logs/tidegate.err" >&2
+    false
+fi

@@ -63,6 +63,9 @@ package struct Node: Sendable {
         do {
             let bound = try await dataPlane.start(host: settings.listen.host, port: settings.listen.port, group: group)
             address.set(ServeSettings.Endpoint(host: settings.listen.host, port: bound.port ?? settings.listen.port))
+        } catch let error as TidegateError {
+            try await group.shutdownGracefully()
+            throw error
         } catch {
             try await group.shutdownGracefully()
             throw TidegateError(

@@ -49,8 +49,18 @@ package final class Objects: RecordReceiver, LogService, Sendable {
         tasks.withLock { tasks in tasks = hosts.map { host in Task { await host.run() } } }
     }
 
-    /// Takes no more rows, finishes what is in flight, closes the databases.
-    package func drain() async { await end(with: .drain) }
+    /// Takes no more rows, finishes what is in flight, closes the databases. What cannot be finished within `limit`, because
+    /// a store does not take it, is answered `moved` and comes again from the outbox.
+    package func drain(within limit: Duration = .seconds(10)) async {
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                guard (try? await Task.sleep(for: limit)) != nil else { return }
+                for host in self.hosts { host.mailbox.post(.stop) }
+            }
+            await end(with: .drain)
+            group.cancelAll()
+        }
+    }
 
     /// Ends without finishing: what was in flight is answered `moved` and comes again.
     package func stop() async { await end(with: .stop) }

@@ -8,20 +8,24 @@ struct NodeSignals: Sendable {
     let node: Node
     let logger: Logger
 
+    private static let oneSignal = Duration.milliseconds(500)
+
     func run(reload: @escaping @Sendable () throws -> ServeSettings) async throws {
         // The sequence is made before the node runs, so that no signal meets the default action in between.
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let listener = Task {
-            var isStopping = false
+            var stoppingSince: ContinuousClock.Instant?
             for await signal in signals {
                 if signal == .sighup {
                     self.reload(reload)
-                } else if isStopping {
+                } else if let since = stoppingSince {
+                    // Wrappers like `timeout` signal the process and its group: two at once are meant as one.
+                    guard ContinuousClock.now - since > Self.oneSignal else { continue }
                     logger.warning("Stopping at once: rows that were captured are delivered at the next start")
                     // 128 + SIGTERM, what a shell reports of a process that a signal ended.
                     _exit(143)
                 } else {
-                    isStopping = true
+                    stoppingSince = .now
                     logger.notice("Draining; a second signal stops at once")
                     Task { await node.stop() }
                 }

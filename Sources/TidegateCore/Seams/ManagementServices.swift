@@ -5,6 +5,7 @@ package protocol AccountService: Sendable {
     /// - Throws: `.conflict` when the id is taken.
     func createAccount(id: String, name: String, plan: Plan, overrides: EntitlementOverrides)
         async throws(TidegateError) -> AccountDocument
+    /// - Parameter overrides: the caps that it names change, the others stay.
     func updateAccount(_ id: String, name: String?, plan: Plan?, overrides: EntitlementOverrides?)
         async throws(TidegateError) -> AccountDocument
     /// - Throws: `.conflict` while it has gateways.

@@ -76,5 +76,7 @@ package struct DeliveryStatistics: Equatable, Sendable {
     /// Captured and not yet acknowledged, whenever they were captured.
     package var pending: UInt64 = 0
     package var bytes: UInt64 = 0
+    /// Whether rows can be captured at present.
+    package var isWritable = true
     package init() {}
 }

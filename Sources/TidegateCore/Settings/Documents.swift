@@ -35,6 +35,15 @@ package struct EntitlementOverrides: Equatable, Sendable, Codable {
 
     package init() {}
 
+    /// These, with what `changes` names in place of ours.
+    package func merging(_ changes: EntitlementOverrides) -> EntitlementOverrides {
+        var merged = self
+        if let gateways = changes.gateways { merged.gateways = .some(gateways) }
+        if let rows = changes.rowsPerAccount { merged.rowsPerAccount = .some(rows) }
+        if let rows = changes.rowsPerGateway { merged.rowsPerGateway = .some(rows) }
+        return merged
+    }
+
     package func applied(to plan: Entitlements) -> Entitlements {
         Entitlements(
             gateways: gateways ?? plan.gateways, rowsPerAccount: rowsPerAccount ?? plan.rowsPerAccount,

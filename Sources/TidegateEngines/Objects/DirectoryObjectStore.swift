@@ -14,6 +14,9 @@ package final class DirectoryObjectStore: ObjectStore {
     private let lock: Mutex<DirectoryLock?>
     private let counter = Atomic<UInt64>(0)
     private let directories: SyncedDirectories
+    private let hasFailed = Atomic<Bool>(false)
+    /// Whether the last put was taken.
+    package var isReachable: Bool { !hasFailed.load(ordering: .relaxed) }
     private let putBytes = Counter(label: "tidegate_objects_put_bytes_total")
 
     /// - Parameter root: created when absent; one process at a time. Leftovers of interrupted puts are removed.
@@ -41,8 +44,13 @@ package final class DirectoryObjectStore: ObjectStore {
     package func put(_ bytes: [UInt8], at key: String) async throws(TidegateError) {
         try ObjectKeyRule.check(key)
         try await threads.run { () throws(TidegateError) in
-            do throws(SystemFailure) { try self.write(bytes, key) } catch {
-                throw error.code == 0 ? Self.otherBytes(key) : error.error
+            do throws(SystemFailure) {
+                try self.write(bytes, key)
+                self.hasFailed.store(false, ordering: .relaxed)
+            } catch {
+                guard error.code != 0 else { throw Self.otherBytes(key) }
+                self.hasFailed.store(true, ordering: .relaxed)
+                throw error.error
             }
         }
         putBytes.increment(by: bytes.count)

@@ -105,7 +105,13 @@ package final class Outbox: CaptureLog, DeliveryQueue {
         lock.withLock { $0 = nil }
     }
 
-    package var statistics: DeliveryStatistics { state.withLock { $0.core.statistics } }
+    package var statistics: DeliveryStatistics {
+        state.withLock { state in
+            var statistics = state.core.statistics
+            statistics.isWritable = state.failure == nil
+            return statistics
+        }
+    }
 
     /// The stream whose numbers records carry now.
     package var stream: StreamID { state.withLock { $0.core.stream } }

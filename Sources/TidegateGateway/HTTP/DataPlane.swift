@@ -37,9 +37,10 @@ package final class DataPlane: Sendable {
 
     /// Binds and serves on every loop of `group`. Port 0 takes a free one.
     /// - Returns: the address bound.
+    /// - Throws: `.invalidConfiguration` for certificates that cannot be used; what binding throws.
     package func start(host: String, port: Int, group: any EventLoopGroup) async throws -> SocketAddress {
         let listenerTLS = try services.settings.tls.map(Self.listenerContext)
-        let upstreamTLS = try upstream.makeTLSContext()
+        let upstreamTLS = try upstreamContext()
         let eventLoops = Array(group.makeIterator())
         var loops: [ObjectIdentifier: NIOLoopBound<LoopState>] = [:]
         for eventLoop in eventLoops {
@@ -120,12 +121,28 @@ package final class DataPlane: Sendable {
         ])
     }
 
-    private static func listenerContext(_ tls: DataPlaneSettings.TLS) throws -> NIOSSLContext {
-        var configuration = TLSConfiguration.makeServerConfiguration(
-            certificateChain: try NIOSSLCertificate.fromPEMFile(tls.certificateChainFile).map { .certificate($0) },
-            privateKey: .privateKey(try NIOSSLPrivateKey(file: tls.privateKeyFile, format: .pem)))
-        configuration.minimumTLSVersion = .tlsv12
-        configuration.applicationProtocols = ["http/1.1"]
-        return try NIOSSLContext(configuration: configuration)
+    private func upstreamContext() throws(TidegateError) -> NIOSSLContext {
+        do { return try upstream.makeTLSContext() } catch {
+            throw TidegateError(
+                .invalidConfiguration,
+                "The certificates in \(upstream.tls.additionalTrustRootsFile ?? "the system's store") cannot be read: set "
+                    + "upstream.trustedRoots to a PEM file.", cause: error)
+        }
+    }
+
+    private static func listenerContext(_ tls: DataPlaneSettings.TLS) throws(TidegateError) -> NIOSSLContext {
+        do {
+            var configuration = TLSConfiguration.makeServerConfiguration(
+                certificateChain: try NIOSSLCertificate.fromPEMFile(tls.certificateChainFile).map { .certificate($0) },
+                privateKey: .privateKey(try NIOSSLPrivateKey(file: tls.privateKeyFile, format: .pem)))
+            configuration.minimumTLSVersion = .tlsv12
+            configuration.applicationProtocols = ["http/1.1"]
+            return try NIOSSLContext(configuration: configuration)
+        } catch {
+            throw TidegateError(
+                .invalidConfiguration,
+                "The certificate \(tls.certificateChainFile) and its key \(tls.privateKeyFile) cannot be used: both must "
+                    + "be PEM files that belong together.", cause: error)
+        }
     }
 }

@@ -1,3 +1,4 @@
+internal import Logging
 internal import NIOCore
 internal import NIOHTTP1
 internal import TidegateCore
@@ -19,6 +20,9 @@ final class LoopState {
     private var knownPrices: [String: [String: ModelPrice?]] = [:]
     private static let pricesMax = 1_024
     private var drained: EventLoopPromise<Void>?
+    /// Provider and reason, from closed sets, to when it was last told.
+    private var warned: [String: NIODeadline] = [:]
+    private static let warningPause = TimeAmount.seconds(30)
     /// Calls that are not over, also those whose client has left.
     private var calls = 0
 
@@ -101,6 +105,16 @@ final class LoopState {
         let price = prices.price(provider: provider, model: model)
         knownPrices[provider, default: [:]][model] = .some(price)
         return price
+    }
+
+    /// Says why a provider could not be used, once in a while for each reason: a provider that is down fails every call.
+    func warn(of failure: UpstreamFailure, provider: String) {
+        let now = NIODeadline.now()
+        let key = provider + " " + failure.label
+        guard warned[key].map({ now - $0 >= Self.warningPause }) ?? true else { return }
+        warned[key] = now
+        services.logger.warning(
+            "A provider could not be used", metadata: ["upstream.name": "\(provider)", "reason": "\(failure)"])
     }
 
     /// For calls that begin from now on.

@@ -91,6 +91,7 @@ extension StepRun {
             request.respond(failure, headers: headers)
         case .cut:
             request.answered(.init(outcome))
+            if !answerStarted { startAnswer() }
             for part in held { connection.write(part) }
             held = []
             if let bytes = StreamFailure.bytes(format: plan.target.usageFormat, isSSE: isSSE) {

@@ -51,6 +51,8 @@ final class StepRun: UpstreamDelegate {
     /// Whether something of the answer is on its way to the client.
     var answerStarted = false
     var held: [ByteBuffer] = []
+    /// Of the answer's body.
+    private var lastByte: UInt8?
     var observer: AnswerObserver?
     var sent = CapturedBody()
     var received = CapturedBody()
@@ -155,6 +157,13 @@ final class StepRun: UpstreamDelegate {
         }
     }
 
+    /// An event stream without framing that stops within a line was cut, although its connection closed in order.
+    private var endsMidLine: Bool {
+        guard isSSE, let headers = answerHead?.headers, let lastByte else { return false }
+        return lastByte != UInt8(ascii: "\n") && lastByte != UInt8(ascii: "\r")
+            && !headers.contains(name: "content-length") && !headers.contains(name: "transfer-encoding")
+    }
+
     var statusSent: Int { answerStarted ? statusSeen : 0 }
     /// What the provider said, sent on or not.
     private var statusSeen: Int { Int(answerHead?.status.code ?? 0) }
@@ -201,6 +210,7 @@ final class StepRun: UpstreamDelegate {
             part.withUnsafeReadableBytes { observer?.consume($0) }
         }
         captureReceived(part)
+        lastByte = part.readableBytesView.last ?? lastByte
         switch phase {
         case .relaying: held.append(part)
         case .collecting, .draining:
@@ -237,6 +247,7 @@ final class StepRun: UpstreamDelegate {
     func upstreamEnded(_ exchange: UpstreamExchange, trailers: HTTPHeaders?) {
         cancelTimer()
         switch phase {
+        case .relaying where endsMidLine: conclude(.upstreamFailed, status: statusSeen, .cut)
         case .relaying: conclude(.completed, status: statusSeen, .end(trailers))
         case .collecting: conclude(.completed, status: statusSeen, .nextStep)
         case .draining: conclude(.clientLeft, status: statusSent, .nothing)
@@ -245,11 +256,7 @@ final class StepRun: UpstreamDelegate {
     }
 
     func upstreamFailed(_ exchange: UpstreamExchange, _ failure: UpstreamFailure) {
-        loop.services.logger.debug(
-            "An upstream exchange failed",
-            metadata: [
-                "failure": "\(failure.label)", "upstream.name": "\(plan.target.provider)", "attempt": "\(attempt)",
-            ])
+        loop.warn(of: failure, provider: plan.target.provider)
         switch phase {
         case .asking: attemptFailed(.unreachable, .upstreamFailed, failure.answer)
         case .relaying where !answerStarted:

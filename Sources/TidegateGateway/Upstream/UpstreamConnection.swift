@@ -183,6 +183,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
             if informationalAnswers > Self.informationalAnswersMax {
                 lose(.protocolError(UpstreamRuleBroken.tooManyInformationalAnswers))
             }
+        case ..<100: lose(.protocolError(UpstreamRuleBroken.impossibleStatus))
         default:
             isHeadSeen = true
             isKeptAlive = head.isKeepAlive

@@ -69,5 +69,5 @@ package enum UpstreamFailure: Error {
 
 /// A rule of ours that an upstream's answer broke; the cause inside `UpstreamFailure.protocolError`.
 package enum UpstreamRuleBroken: Error {
-    case switchingProtocols, tooManyInformationalAnswers, partOutOfOrder
+    case switchingProtocols, tooManyInformationalAnswers, partOutOfOrder, impossibleStatus
 }

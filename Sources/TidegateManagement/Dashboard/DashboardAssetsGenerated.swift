@@ -67,7 +67,9 @@ export class Refused extends Error {}
 
 async function call(path, options = {}) {
   const headers = { authorization: `Bearer ${token()}`, ...(options.headers ?? {}) };
-  const response = await fetch(path, { ...options, headers, cache: "no-store" });
+  const response = await fetch(path, { ...options, headers, cache: "no-store" }).catch(() => {
+    throw new Error("The node cannot be reached; trying again.");
+  });
   if (response.status === 401) throw new Refused("The token is not valid.");
   return response;
 }
@@ -131,7 +133,12 @@ export function field(label, input) {
 """####),
         (path: "lib/format.js", text: ####"""
 // How values are written.
-export const time = (text) => new Date(text).toLocaleTimeString([], { hour12: false });
+const isToday = (date) => date.toDateString() === new Date(Date.now()).toDateString();
+export function time(text) {
+  const date = new Date(text);
+  const clock = date.toLocaleTimeString([], { hour12: false });
+  return isToday(date) ? clock : `${date.toLocaleDateString()} ${clock}`;
+}
 export const number = (value) => (value === null || value === undefined ? "–" : value.toLocaleString());
 export const money = (value) => (value === null || value === undefined ? "–" : `$${value.toPrecision(3)}`);
 
@@ -199,8 +206,8 @@ export function render(root, { api }) {
   const success = element(
     "select", {}, element("option", { value: "" }, "All"), element("option", { value: "true" }, "Success"),
     element("option", { value: "false" }, "Error"));
-  const provider = element("input", { placeholder: "any" });
-  const model = element("input", { placeholder: "any" });
+  const provider = element("input", { placeholder: "any, or its whole name" });
+  const model = element("input", { placeholder: "any, or a part of it" });
   const note = element("p", { role: "status", "aria-live": "polite" });
   const body = element("tbody");
   const detail = element("section", { "aria-label": "Details", hidden: true });
@@ -258,28 +265,48 @@ export function render(root, { api }) {
         if (text !== shown) {
           shown = text;
           body.replaceChildren(...page.result.map(line));
-          note.textContent = `${page.result_info.total_count} calls match`;
         }
+        say(`${page.result_info.total_count} calls match; the newest 50 are shown`);
       } else {
-        note.textContent = "No gateway to show.";
+        say("No gateway to show: this account has none.");
       }
     } catch (error) {
       if (stopped || mine !== asked) return;
-      if (error instanceof Refused) return void (note.textContent = "The token is not valid for this account.");
-      note.textContent = error.message;
+      say(why(error));
     }
     if (!stopped && mine === asked) timer = setTimeout(refresh, 2000);
   }
 
-  async function loadGateways() {
+  // Said again only when it changes: a screen reader reads it each time.
+  function say(text) {
+    if (note.textContent !== text) note.textContent = text;
+  }
+
+  function why(error) {
+    return error instanceof Refused
+      ? "The token is not valid for this account. Choose another account, or sign out." : error.message;
+  }
+
+  function startOver() {
     shown = "";
     body.replaceChildren();
+    detail.hidden = true;
+  }
+
+  async function loadGateways() {
+    clearTimeout(timer);
+    const mine = ++asked;
+    startOver();
     gateway.replaceChildren();
     try {
       const names = await api.gateways(account.value);
+      if (mine !== asked || stopped) return;
       gateway.replaceChildren(...names.map((name) => element("option", {}, name)));
     } catch (error) {
-      note.textContent = error instanceof Refused ? "The token is not valid for this account." : error.message;
+      if (mine !== asked || stopped) return;
+      say(why(error));
+      // The node may come back, the token may be given its right.
+      timer = setTimeout(loadGateways, 2000);
       return;
     }
     refresh();
@@ -290,13 +317,17 @@ export function render(root, { api }) {
       const names = await api.accounts();
       if (names) accounts.replaceChildren(...names.map((name) => element("option", { value: name })));
     } catch (error) {
-      if (!(error instanceof Refused)) note.textContent = error.message;
+      say(why(error));
     }
     await loadGateways();
   }
 
   account.addEventListener("change", loadGateways);
-  for (const input of [gateway, success]) input.addEventListener("change", refresh);
+  gateway.addEventListener("change", () => {
+    startOver();
+    refresh();
+  });
+  success.addEventListener("change", refresh);
   for (const input of [provider, model]) input.addEventListener("input", refresh);
   start();
   return () => {

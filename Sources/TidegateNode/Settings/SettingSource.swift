@@ -37,7 +37,15 @@ package struct SettingSources: Sendable {
         }
     }
 
+    /// - Throws: `.invalidConfiguration` for a variable with our prefix that nobody reads: it was meant to change something.
     package mutating func read(environment: [String: String]) throws(TidegateError) {
+        let known = Self.otherVariables.union(SettingName.allCases.map(\.environmentVariable))
+        for variable in environment.keys.sorted() where variable.hasPrefix("TIDEGATE_") && !known.contains(variable) {
+            throw TidegateError(
+                .invalidConfiguration,
+                "environment \(variable): no such setting. Docs/operations/configure.md lists them; unset it, or mend it."
+            )
+        }
         for name in SettingName.allCases {
             let variable = name.environmentVariable
             guard let text = environment[variable] else { continue }
@@ -49,6 +57,12 @@ package struct SettingSources: Sendable {
             }
         }
     }
+
+    /// Of the command-line clients, the scripts and the tests, and what later versions of `serve` read.
+    private static let otherVariables: Set<String> = [
+        "TIDEGATE_BIN", "TIDEGATE_CA", "TIDEGATE_MEASURE", "TIDEGATE_MOCK_LISTEN", "TIDEGATE_PROVIDERS",
+        "TIDEGATE_S3_ACCESS_KEY", "TIDEGATE_S3_SECRET_KEY", "TIDEGATE_TARGET", "TIDEGATE_WEED",
+    ]
 
     package mutating func set(_ name: SettingName, flag: String, _ text: String?) {
         guard let text else { return }

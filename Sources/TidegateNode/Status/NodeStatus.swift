@@ -16,6 +16,7 @@ struct NodeStatus: Encodable {
         var acked: UInt64
         var pending: UInt64
         var bytes: UInt64
+        var writable: Bool
     }
     struct Coordination: Encodable {
         var kind: String

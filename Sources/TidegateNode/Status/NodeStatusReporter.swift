@@ -12,6 +12,7 @@ final class NodeStatusReporter: NodeStatusSource {
     private let settings: ServeSettings
     private let incarnationID: IncarnationID
     private let coordination: any CoordinationStore
+    private let store: DirectoryObjectStore
     private let objects: Objects
     private let queue: any DeliveryQueue
     private let registry: PrometheusRegistry
@@ -23,6 +24,7 @@ final class NodeStatusReporter: NodeStatusSource {
         self.registry = registry
         incarnationID = assembly.incarnationID
         coordination = assembly.coordination
+        store = assembly.store
         objects = assembly.objects
         queue = assembly.outbox
         keys = assembly.keys
@@ -52,9 +54,10 @@ final class NodeStatusReporter: NodeStatusSource {
                 .init(slot: $0.slot.description, epoch: $0.epoch, n: $0.n, gateways: $0.gateways)
             },
             outbox: .init(
-                captured: outbox.captured, acked: outbox.acknowledged, pending: outbox.pending, bytes: outbox.bytes),
+                captured: outbox.captured, acked: outbox.acknowledged, pending: outbox.pending, bytes: outbox.bytes,
+                writable: outbox.isWritable),
             coordination: .init(kind: "embedded", reachable: revision != nil, revision: revision ?? 0),
-            store: .init(kind: "file", reachable: true))
+            store: .init(kind: "file", reachable: store.isReachable))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return (try? encoder.encode(status)).map(Array.init) ?? []

@@ -72,7 +72,7 @@ package struct AccountManager: AccountService {
         let document: AccountDocument = try await change(keys.account(id), "account \(id)") { document in
             document.name = name ?? document.name
             document.plan = plan ?? document.plan
-            document.overrides = overrides ?? document.overrides
+            if let overrides { document.overrides = document.overrides.merging(overrides) }
             document.modifiedAtMs = clock.milliseconds()
         }.document
         for gateway in try await gateways(of: id) { logs.settingsChanged(of: gateway.uid) }

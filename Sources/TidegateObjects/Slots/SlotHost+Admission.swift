@@ -120,7 +120,9 @@ extension SlotHost {
         }
         let share = Double(room.admission.limit) * world.settings.evictionShare
         let excess = room.admission.live + room.admission.inFlight - room.admission.limit
-        let count = min(room.admission.live, max(excess + Int64(waiting), Int64(share), 1))
+        // Rows go before their successors come: a tenth at a time, so that readers never find the log all but empty.
+        let ahead = min(Int64(waiting), max(room.admission.live / 10, 1))
+        let count = min(room.admission.live, max(excess + ahead, Int64(share), 1))
         room.isEvicting = true
         start { [mailbox, world, uid = room.uid] in
             do throws(TidegateError) {

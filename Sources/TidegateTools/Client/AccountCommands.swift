@@ -17,7 +17,7 @@ package struct AccountCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "All accounts. Needs the administrator token.")
         @OptionGroup var connection: ConnectionOptions
         func run() async throws {
-            let rows = try await connection.client().all(["accounts"], perPage: 100)
+            let rows = try await connection.client().all(["accounts"], perPage: 50)
             connection.print(.array(rows)) { _ in AccountCommand.table.render(rows, empty: "no accounts") }
         }
     }

@@ -17,6 +17,11 @@ package struct ConnectionOptions: ParsableArguments {
     package var token: String?
     @Option(help: ArgumentHelp("File whose first line is the API token.", valueName: "file"))
     package var tokenFile: String?
+    @Option(
+        help: ArgumentHelp(
+            "PEM file of the authority that signed the node's certificate.", discussion: "Default: $TIDEGATE_CA.",
+            valueName: "file"))
+    package var ca: String?
     @Flag(help: "Print JSON instead of a table.")
     package var json = false
 
@@ -53,7 +58,8 @@ package struct ConnectionOptions: ParsableArguments {
     func client() throws -> ManagementClient {
         let environment = ProcessInfo.processInfo.environment
         return ManagementClient(
-            base: try base(environment: environment), token: try secret(environment: environment))
+            base: try base(environment: environment), token: try secret(environment: environment),
+            authority: ca ?? environment["TIDEGATE_CA"])
     }
 
     func print(_ value: JSONValue, table: (JSONValue) -> String) {

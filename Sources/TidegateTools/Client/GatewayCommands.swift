@@ -59,6 +59,7 @@ package struct GatewayCommand: AsyncParsableCommand {
             let (result, _) = try await connection.client()
                 .call(.post, GatewayCommand.path(owner), body: .object(body))
             connection.print(result, table: TextTable.fields)
+            try settings.checkKnown(result)
         }
     }
 
@@ -89,6 +90,7 @@ package struct GatewayCommand: AsyncParsableCommand {
             let current = try await client.call(.get, path).result.fields
             let writable = current.filter { !GatewayCommand.readOnly.contains($0.key) }
             let body = writable.merging(try settings.values()) { $1 }
+            try settings.checkKnown(.object(current))
             let (result, _) = try await client.call(.put, path, body: .object(body))
             connection.print(result, table: TextTable.fields)
         }
@@ -113,6 +115,16 @@ package struct SettingOptions: ParsableArguments {
     package init() {}
 
     package func validate() throws { _ = try values() }
+
+    /// The API passes over settings that it does not know, as the original does; a person who wrote one wants to hear it.
+    func checkKnown(_ gateway: JSONValue) throws {
+        let known = Set(gateway.fields.keys)
+        let unknown = try values().keys.filter { !known.contains($0) }.sorted()
+        guard !unknown.isEmpty else { return }
+        Console.error(
+            "no such setting: \(unknown.joined(separator: ", ")). There are \(known.sorted().joined(separator: ", ")).")
+        throw ExitCode(1)
+    }
 
     func values() throws -> [String: JSONValue] {
         var values: [String: JSONValue] = [:]

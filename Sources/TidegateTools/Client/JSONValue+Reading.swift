@@ -17,6 +17,11 @@ extension JSONValue {
         return fields
     }
 
+    /// A whole number.
+    var count: Int? {
+        if case .integer(let number) = self { Int(number) } else { nil }
+    }
+
     var text: String? {
         guard case .string(let text) = self else { return nil }
         return text
@@ -28,10 +33,16 @@ extension JSONValue {
         case .null: "-"
         case .bool(let value): value ? "yes" : "no"
         case .integer(let value): "\(value)"
-        case .number(let value): "\(value)"
+        case .number(let value): Self.plain(value)
         case .string(let value): value
         case .array, .object: compactText
         }
+    }
+
+    /// Without an exponent where a person can read it: a cost is 0.0000318, not 3.18e-05.
+    private static func plain(_ value: Double) -> String {
+        guard value != 0, abs(value) < 0.001, abs(value) >= 1e-12 else { return "\(value)" }
+        return String(format: "%.14f", value).replacing(/0+$/, with: "")
     }
 
     var compactText: String { encoded([.sortedKeys, .withoutEscapingSlashes]) }

@@ -8,6 +8,20 @@ package struct LogFilterArgument: ExpressibleByArgument, Equatable, Sendable {
     /// Several are alternatives.
     package var values: [String]
 
+    /// - Throws: what is wrong, and what there is instead.
+    static func read(_ text: String) throws -> LogFilterArgument {
+        if let filter = LogFilterArgument(argument: text) { return filter }
+        let words = text.split(separator: " ", maxSplits: 2).map(String.init)
+        guard words.count == 3 else {
+            throw ValidationError("A filter is 'KEY OPERATOR VALUE', as in 'provider eq openai'; got '\(text)'.")
+        }
+        guard LogFilter.Key(rawValue: words[0]) != nil else {
+            let keys = LogFilter.Key.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ValidationError("'\(words[0])' is no key of a filter. There are \(keys).")
+        }
+        throw ValidationError("'\(words[1])' is no operator. There are eq, neq, contains, lt and gt.")
+    }
+
     package init?(argument: String) {
         let words = argument.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: true).map(String.init)
         guard words.count == 3, LogFilter.Key(rawValue: words[0]) != nil,

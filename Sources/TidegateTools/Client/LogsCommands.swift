@@ -58,7 +58,7 @@ package struct LogsCommand: AsyncParsableCommand {
 
         func run() async throws {
             let (result, _) = try await connection.client().call(.patch, place.logs + [id], body: body())
-            connection.print(result) { _ in "changed \(id)" }
+            connection.print(result) { LogsCommand.told($0, id) }
         }
 
         func body() throws -> JSONValue {
@@ -67,6 +67,9 @@ package struct LogsCommand: AsyncParsableCommand {
             body["score"] = try number(score, 0...100, "--score")
             var entries = SettingOptions()
             entries.set = metadata
+            if let odd = metadata.first(where: { !$0.dropFirst().contains("=") }) {
+                throw ValidationError("--metadata takes key=value, as in reviewer=ana; got '\(odd)'.")
+            }
             if !metadata.isEmpty { body["metadata"] = .object(try entries.values()) }
             guard !body.isEmpty else {
                 throw ValidationError("Say what to change: --feedback, --score or --metadata key=value.")
@@ -101,32 +104,52 @@ package struct LogsCommand: AsyncParsableCommand {
                 }
             let (result, _) = try await connection.client()
                 .call(.patch, place.logs + [id], body: .object(["feedback": value]))
-            connection.print(result) { _ in "changed \(id)" }
+            connection.print(result) { LogsCommand.told($0, id) }
         }
+    }
+
+    /// A change to a row that is not known is kept until the row comes, if it ever does.
+    private static func told(_ result: JSONValue, _ id: String) -> String {
+        result["state"]?.text == "waiting"
+            ? "no row \(id) yet: the change is kept and joins the row when it comes" : "changed \(id)"
     }
 
     struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Deletes the oldest rows that match, at most 10000 a call.")
+            abstract: "Deletes the oldest rows that match: all of them, or as many as --limit says.")
         @OptionGroup var connection: ConnectionOptions
         @OptionGroup var place: GatewayOption
-        @Option(help: ArgumentHelp("Condition; repeat for more.", valueName: "'key op value'"))
+        @Option(
+            help: ArgumentHelp("Condition; repeat for more.", valueName: "'key op value'"),
+            transform: LogFilterArgument.read)
         var filter: [LogFilterArgument] = []
         @Flag(help: "Every row: needed when there is no filter.") var all = false
-        @Option(help: "Rows at most.") var limit = 10_000
+        @Option(help: "Rows at most (default: all that match).") var limit: Int?
+
+        /// Rows of one call to the API.
+        private static let batchMax = 10_000
 
         func validate() throws {
             if filter.isEmpty, !all { throw ValidationError("Give --filter, or --all to delete every row.") }
-            guard (1...10_000).contains(limit) else { throw ValidationError("--limit must be 1 to 10000.") }
+            if let limit, limit < 1 { throw ValidationError("--limit must be 1 or more.") }
         }
 
         func run() async throws {
-            let query =
-                LogFilterArgument.query(filter) + [
-                    ("limit", "\(limit)"), ("order_by", "created_at"), ("order_by_direction", "asc"),
-                ]
-            let (_, envelope) = try await connection.client().call(.delete, place.logs, query: query)
-            connection.print(envelope) { _ in "deleted" }
+            let client = try connection.client()
+            var deleted = 0
+            while deleted < limit ?? .max {
+                let batch = min(Self.batchMax, (limit ?? .max) - deleted)
+                let query =
+                    LogFilterArgument.query(filter) + [
+                        ("limit", "\(batch)"), ("order_by", "created_at"), ("order_by_direction", "asc"),
+                    ]
+                let (result, _) = try await client.call(.delete, place.logs, query: query)
+                let gone = result["deleted"]?.count ?? 0
+                deleted += gone
+                if gone < batch { break }
+                if !connection.json { Console.error("\(deleted) rows deleted so far") }
+            }
+            connection.print(.object(["deleted": .integer(Int64(deleted))])) { _ in "\(deleted) rows deleted" }
         }
     }
 }

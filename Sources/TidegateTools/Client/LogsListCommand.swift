@@ -8,7 +8,9 @@ extension LogsCommand {
             abstract: "The newest rows; with --follow, also those that come.")
         @OptionGroup var connection: ConnectionOptions
         @OptionGroup var place: GatewayOption
-        @Option(help: ArgumentHelp("Condition; repeat for more.", valueName: "'key op value'"))
+        @Option(
+            help: ArgumentHelp("Condition; repeat for more.", valueName: "'key op value'"),
+            transform: LogFilterArgument.read)
         var filter: [LogFilterArgument] = []
         @Option(help: "Text in path, model, provider, event id, metadata or log id.") var search: String?
         @Option(help: "Rows at most.") var limit = 20
@@ -38,7 +40,7 @@ extension LogsCommand {
             if let search { query.append(("search", search)) }
             query.append(("order_by", "created_at"))
             query.append(("order_by_direction", ascending ? "asc" : "desc"))
-            return try await client.all(place.logs, query: query, perPage: min(50, limit), limit: limit)
+            return try await client.allByCursor(place.logs, query: query, perPage: min(50, limit), limit: limit)
         }
 
         /// Rows that one round may show: a busier log is told, not shown whole.

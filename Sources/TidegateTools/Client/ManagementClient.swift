@@ -3,6 +3,7 @@ internal import AsyncHTTPClient
 internal import Foundation
 internal import NIOCore
 internal import NIOHTTP1
+internal import NIOSSL
 internal import TidegateCore
 
 /// One call to a node's management API at a time. A failure is told on stderr with what to do, and leaves as the exit
@@ -10,6 +11,8 @@ internal import TidegateCore
 struct ManagementClient {
     let base: String
     let token: String?
+    /// PEM file of an authority that the node's certificate may be signed by, besides the system's.
+    let authority: String?
 
     /// Longest answer that is read, in bytes: a stored body has at most 10 MB.
     static let answerBytesMax = 64 << 20
@@ -65,7 +68,8 @@ struct ManagementClient {
 
     private func exchange(_ request: HTTPClientRequest) async throws -> Answer {
         do {
-            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(Self.timeoutSeconds))
+            let http = try ManagementConnections.client(authority: authority)
+            let response = try await http.execute(request, timeout: .seconds(Self.timeoutSeconds))
             var bytes = Data()
             for try await part in response.body {
                 bytes.append(contentsOf: part.readableBytesView)
@@ -79,6 +83,12 @@ struct ManagementClient {
                 bytes: bytes)
         } catch let code as ExitCode {
             throw code
+        } catch let error as NIOSSLExtraError {
+            Console.error("the certificate of \(base) is not for that host (\(error.description)).")
+            throw ExitCode(69)
+        } catch is NIOSSLError {
+            Console.error("the certificate of \(base) is not trusted here: give its authority with --ca FILE.")
+            throw ExitCode(69)
         } catch {
             Console.error("cannot reach \(base) (\(error)). Is the node running? Give its URL with --target.")
             throw ExitCode(69)
@@ -109,7 +119,7 @@ struct ManagementClient {
             "\(said). No token was given: use --token-file STATE/admin-token, --token or TIDEGATE_ADMIN_TOKEN."
         case 401: "\(said). The token is not known here, or has expired."
         case 403: "\(said). The token lacks the permission: make one with `tidegate token create --permission …`."
-        case 404: "\(said). List what there is with `tidegate gateway list` or `tidegate logs list`."
+        case 404: "\(said). The `list` command beside this one shows what there is."
         case 409: "\(said). It exists already, or still has parts: see `list`."
         case 429, 503: "\(said). Try again in a moment."
         default: said

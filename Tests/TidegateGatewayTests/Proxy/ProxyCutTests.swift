@@ -31,6 +31,35 @@ struct ProxyCutTests {
         }
     }
 
+    @Test(
+        "an event stream whose only end is the connection's is whole when its last line is, and cut when not",
+        arguments: [("data: {}\n\ndata: [DONE]\n\n", true), ("data: {}\n\ndata: {\"choi", false)])
+    func unframedStream(text: String, isWhole: Bool) async throws {
+        try await ProxyStage.run(script: { peer, _, _ in
+            peer.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + text)
+            peer.close()
+        }) { stage in
+            let client = try await stage.client()
+            client.send(ProxyStage.post("/openai/chat/completions", headers: "Connection: close\r\n"))
+            await client.waitForClose()
+            let row = try #require(await stage.capture.rows(1).first)
+            #expect((row.outcome == .completed) == isWhole)
+            #expect(client.received.hasSuffix("0\r\n\r\n") == isWhole)
+            #expect(client.received.has("upstream_error") == !isWhole)
+        }
+    }
+
+    @Test("a provider's impossible status is no answer")
+    func impossibleStatus() async throws {
+        try await ProxyStage.run(script: { peer, _, _ in
+            peer.send("HTTP/1.1 000 Huh\r\nContent-Length: 0\r\n\r\n")
+        }) { stage in
+            let answer = try await stage.ask(ProxyStage.post("/openai/x"))
+            #expect(answer.statusCode == 400 && answer.has("2005"))
+            #expect(await stage.capture.rows(1).first?.outcome == .upstreamFailed)
+        }
+    }
+
     @Test("a body with a length that is cut ends the connection short of it")
     func cutBody() async throws {
         let peers = Mutex<RawPeerBox?>(nil)

@@ -62,6 +62,13 @@ struct ServeSettingsTests {
         #expect(error?.message.contains(named) == true, "\(error?.message ?? "")")
     }
 
+    @Test("a variable with our prefix that nobody reads stops the start")
+    func unknownVariable() {
+        var sources = SettingSources()
+        #expect(throws: TidegateError.self) { try sources.read(environment: ["TIDEGATE_LISTN": "127.0.0.1:1"]) }
+        #expect(throws: Never.self) { try sources.read(environment: ["TIDEGATE_BIN": "x", "PATH": "y"]) }
+    }
+
     @Test("each setting has its own environment variable")
     func variables() {
         #expect(SettingName.bodyBytesMax.environmentVariable == "TIDEGATE_LIMITS_BODY_BYTES")

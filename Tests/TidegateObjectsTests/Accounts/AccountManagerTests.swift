@@ -19,6 +19,18 @@ struct AccountManagerTests {
         #expect(try await accounts.accounts(after: "b", limit: 10).map(\.id) == ["c"])
     }
 
+    @Test("keep the caps that a change does not name")
+    func overrides() async throws {
+        let accounts = fixture.accounts(fixture.objects(MemoryGatewayStorages()))
+        var caps = EntitlementOverrides()
+        (caps.gateways, caps.rowsPerGateway) = (.some(3), .some(500))
+        _ = try await accounts.createAccount(id: "acme", name: "", plan: .paid, overrides: caps)
+        var change = EntitlementOverrides()
+        change.rowsPerAccount = .some(nil)
+        let changed = try await accounts.updateAccount("acme", name: nil, plan: nil, overrides: change).entitlements
+        #expect(changed == Entitlements(gateways: 3, rowsPerAccount: nil, rowsPerGateway: 500))
+    }
+
     @Test("take one gateway of a name, and no more than they may have")
     func gateways() async throws {
         let accounts = fixture.accounts(fixture.objects(MemoryGatewayStorages()))

@@ -42,6 +42,24 @@ struct SlotHostTests {
         await objects.drain()
     }
 
+    @Test("end within their time when the store takes nothing, and what they could not finish comes again")
+    func drainWithoutStore() async throws {
+        let objects = fixture.objects(MemoryGatewayStorages())
+        try await objects.start()
+        let uid = try await gateway(objects).uid
+        #expect(await objects.send(1...1, to: uid) == [.committed])
+        fixture.store.setDown(true)
+        async let verdicts = objects.send(2...3, to: uid)
+        while await objects.slotStatus().allSatisfy({ $0.gateways == 0 }) { await Task.yield() }
+        await objects.drain(within: .milliseconds(100))
+        #expect(await verdicts.allSatisfy { $0 != .committed })
+        fixture.store.setDown(false)
+        let next = fixture.objects(MemoryGatewayStorages())
+        try await next.start()
+        #expect(await next.send(2...3, to: uid) == [.committed, .committed])
+        await next.drain()
+    }
+
     @Test("replay the log into an empty database")
     func replay() async throws {
         let first = fixture.objects(MemoryGatewayStorages())

@@ -9,7 +9,9 @@ export class Refused extends Error {}
 
 async function call(path, options = {}) {
   const headers = { authorization: `Bearer ${token()}`, ...(options.headers ?? {}) };
-  const response = await fetch(path, { ...options, headers, cache: "no-store" });
+  const response = await fetch(path, { ...options, headers, cache: "no-store" }).catch(() => {
+    throw new Error("The node cannot be reached; trying again.");
+  });
   if (response.status === 401) throw new Refused("The token is not valid.");
   return response;
 }

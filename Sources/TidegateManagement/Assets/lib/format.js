@@ -1,5 +1,10 @@
 // How values are written.
-export const time = (text) => new Date(text).toLocaleTimeString([], { hour12: false });
+const isToday = (date) => date.toDateString() === new Date(Date.now()).toDateString();
+export function time(text) {
+  const date = new Date(text);
+  const clock = date.toLocaleTimeString([], { hour12: false });
+  return isToday(date) ? clock : `${date.toLocaleDateString()} ${clock}`;
+}
 export const number = (value) => (value === null || value === undefined ? "–" : value.toLocaleString());
 export const money = (value) => (value === null || value === undefined ? "–" : `$${value.toPrecision(3)}`);
 
