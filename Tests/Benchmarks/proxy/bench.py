@@ -137,6 +137,23 @@ class Log:
             time.sleep(0.05)
 
 
+    def visible(self, url, body, calls=200):
+        """Milliseconds from an answer's end to the moment that its row is read by its id, call after call."""
+        times = []
+        with httpx.Client() as client:
+            for _ in range(calls):
+                answer = client.post(url + CHAT, content=body, headers={
+                    "authorization": "Bearer sk-bench", "content-type": "application/json"})
+                start = time.monotonic()
+                row = f"/client/v4/accounts/default/ai-gateway/gateways/default/logs/{answer.headers['cf-aig-log-id']}"
+                while self.http.get(row).status_code != 200:
+                    pass
+                times.append((time.monotonic() - start) * 1e3)
+        times.sort()
+        return {"p50": round(times[len(times) // 2], 1), "p99": round(times[int(len(times) * 0.99)], 1),
+                "max": round(times[-1], 1)}
+
+
 class NoLog:
     def settle(self):
         time.sleep(0.2)
@@ -237,6 +254,7 @@ def run_pair(directory, upstream, streamed, body, options, report, started):
         through = {s: open_loop.measure(at, path, request) for s, (_, at, path) in subjects.items()}
         report["at500PerSecond"] = {"direct": direct, **through, "addedP99Ms": {
             s: round(through[s]["p99Ms"] - direct["p99Ms"], 3) for s in through if through[s]["p99Ms"]}}
+        report["visibleAfterMs"] = logs["tidegate"].visible(node.url, request)
         if options.soak:
             report["soak"] = soak(node, port, body, options.soak_requests, logs["tidegate"])
     for process in (node, proxy):
@@ -258,6 +276,7 @@ def table(report):
     rate = report["at500PerSecond"]
     print(f"\nopen loop, 500 requests/s: p99 direct {rate['direct']['p99Ms']} ms; added by "
           + ", ".join(f"{s} {ms} ms" for s, ms in rate["addedP99Ms"].items()))
+    print(f"a row can be read by its id after: {report['visibleAfterMs']} ms")
     print(f"ready after start: {report['readyMs']} ms")
     if "soak" in report:
         print(f"soak: {report['soak']['requests']} requests, RSS {report['soak']['rssMB']} MB")
