@@ -33,6 +33,7 @@ package struct Node: Sendable {
     package static func start(
         _ settings: ServeSettings, registry: PrometheusRegistry, logger: Logger
     ) async throws -> Node {
+        try await check(settings)
         let assembly = try await Assembly(settings, logger: logger)
         let token = try assembly.state.administratorToken(configured: settings.adminToken)
         try await assembly.lease.register()
@@ -43,6 +44,27 @@ package struct Node: Sendable {
         }
         _ = try await assembly.replica.load()
         return try await Node(assembly, settings, token: token, registry: registry, logger: logger)
+    }
+
+    /// What can be known to be wrong before the disk is touched and slots are claimed.
+    private static func check(_ settings: ServeSettings) async throws {
+        _ = try settings.providerTable()
+        _ = try settings.priceTable()
+        try DataPlane.check(settings.dataPlane, settings.upstream)
+        guard settings.listen.port != 0 else { return }
+        do {
+            let probe = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            try await probe.bind(host: settings.listen.host, port: settings.listen.port).get().close()
+        } catch {
+            throw cannotListen(settings, error)
+        }
+    }
+
+    private static func cannotListen(_ settings: ServeSettings, _ cause: any Error) -> TidegateError {
+        TidegateError(
+            .invalidConfiguration,
+            "\(settings.listen.description) cannot be listened on: choose another address with --listen.", cause: cause)
     }
 
     private init(
@@ -68,10 +90,7 @@ package struct Node: Sendable {
             throw error
         } catch {
             try await group.shutdownGracefully()
-            throw TidegateError(
-                .invalidConfiguration,
-                "\(settings.listen.description) cannot be listened on: choose another address with --listen.",
-                cause: error)
+            throw Self.cannotListen(settings, error)
         }
         reporter.enter(.serving)
         services = Self.services(assembly, dataPlane, reporter, logger: logger)

@@ -94,7 +94,9 @@ package struct AllowanceCore: Sendable {
         var rows = max(base, min(rate, .max / 4) * 2)
         if let accountFree {
             guard accountFree > 0 else { return 0 }
-            rows = min(rows, max(1, accountFree / Int64(2 * max(1, min(active, 1 << 20)))))
+            // The account's only gateway has nobody to leave something for.
+            let share = active <= 1 ? accountFree : accountFree / Int64(2 * min(active, 1 << 20))
+            rows = min(rows, max(1, share))
         }
         if let gatewayFree { rows = min(rows, max(0, gatewayFree)) }
         return rows

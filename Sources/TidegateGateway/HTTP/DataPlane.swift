@@ -40,7 +40,7 @@ package final class DataPlane: Sendable {
     /// - Throws: `.invalidConfiguration` for certificates that cannot be used; what binding throws.
     package func start(host: String, port: Int, group: any EventLoopGroup) async throws -> SocketAddress {
         let listenerTLS = try services.settings.tls.map(Self.listenerContext)
-        let upstreamTLS = try upstreamContext()
+        let upstreamTLS = try Self.upstreamContext(upstream)
         let eventLoops = Array(group.makeIterator())
         var loops: [ObjectIdentifier: NIOLoopBound<LoopState>] = [:]
         for eventLoop in eventLoops {
@@ -76,6 +76,14 @@ package final class DataPlane: Sendable {
             throw TidegateError(.internalError, "The listener has no address.")
         }
         return address
+    }
+
+    /// Fails as `start` would, without serving: before anything else is touched.
+    package static func check(
+        _ settings: DataPlaneSettings, _ upstream: UpstreamSettings
+    ) throws(TidegateError) {
+        if let tls = settings.tls { _ = try listenerContext(tls) }
+        _ = try upstreamContext(upstream)
     }
 
     /// Takes new tables into use, loop by loop; calls under way keep what they began with.
@@ -121,7 +129,7 @@ package final class DataPlane: Sendable {
         ])
     }
 
-    private func upstreamContext() throws(TidegateError) -> NIOSSLContext {
+    private static func upstreamContext(_ upstream: UpstreamSettings) throws(TidegateError) -> NIOSSLContext {
         do { return try upstream.makeTLSContext() } catch {
             throw TidegateError(
                 .invalidConfiguration,

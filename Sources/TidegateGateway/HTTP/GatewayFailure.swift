@@ -5,6 +5,8 @@ package struct GatewayFailure: Error, Equatable, Sendable {
     /// The service's own number: `error[0].code`, `internalCode`.
     package var code: Int
     package var message: String
+    /// What to do about it, in our own words; shown as `description`, which clients of the original show to people.
+    package var hint: String?
 
     package init(status: Int, code: Int, message: String) {
         self.status = status
@@ -17,15 +19,22 @@ package struct GatewayFailure: Error, Equatable, Sendable {
     /// The whole body (reference: proxy.md §7), UTF-8 JSON.
     package var body: [UInt8] {
         let text = JSONText.quoted(message)
+        let description = hint.map { JSONText.quoted($0) } ?? text
         return Array(
             """
             {"success":false,"result":[],"messages":[],"error":[{"code":\(code),"message":\(text)}],\
-            "name":"AiGatewayError","httpCode":\(status),"internalCode":\(code),"message":\(text),"description":\(text)}
+            "name":"AiGatewayError","httpCode":\(status),"internalCode":\(code),"message":\(text),"description":\(description)}
             """.utf8)
     }
 }
 
 extension GatewayFailure {
+    func hinting(_ hint: String) -> GatewayFailure {
+        var failure = self
+        failure.hint = hint
+        return failure
+    }
+
     package static let unknownGateway = GatewayFailure(
         status: 400, code: 2001, message: "Please configure AI Gateway in the Cloudflare dashboard")
     package static let rateLimited = GatewayFailure(status: 429, code: 2003, message: "Rate limited")

@@ -34,7 +34,12 @@ extension ProxyRequest {
         guard !isOver else { return }
         switch found {
         case .success(let view?): authenticate(view)
-        case .success(nil): refuse(.unknownGateway)
+        case .success(nil):
+            let (account, name) = (target.account, target.gateway)
+            refuse(
+                .unknownGateway.hinting(
+                    "The account \(account) has no gateway \(name): tidegate gateway create \(name) --account \(account)"
+                ))
         case .failure:
             refuse(.overloaded("The gateway's settings cannot be read now. Try again in a moment."))
         }

@@ -60,7 +60,7 @@ package struct ServeSettings: Equatable, Sendable {
         allowsEphemeralOutbox = try reader.bool(.ephemeralOutbox) ?? allowsEphemeralOutbox
         eventLoops = try reader.integer(.eventLoops, in: 0...1_024) ?? eventLoops
         logLevel = try reader.logLevel(.logLevel) ?? logLevel
-        adminToken = try reader.text(.adminToken)
+        adminToken = try reader.secret(.adminToken)
         bodyBytesMax = try reader.integer(.bodyBytesMax, in: 1_024...(1 << 32)) ?? bodyBytesMax
         captureBytesMax = try reader.integer(.captureBytesMax, in: 0...(64 << 20)) ?? captureBytesMax
         connectionsMax = try reader.integer(.connectionsMax, in: 1...1_000_000) ?? connectionsMax

@@ -11,6 +11,13 @@ struct SettingReader {
         return value.text
     }
 
+    /// Long enough not to be guessed: 16 characters.
+    func secret(_ name: SettingName) throws(TidegateError) -> String? {
+        guard let value = values[name] else { return nil }
+        guard value.text.utf8.count >= 16 else { throw bad(value, "must have 16 characters or more") }
+        return value.text
+    }
+
     /// A name for people and keys: letters, digits, `.`, `_`, `-`; 64 characters at most.
     func name(_ name: SettingName) throws(TidegateError) -> String? {
         guard let value = values[name] else { return nil }

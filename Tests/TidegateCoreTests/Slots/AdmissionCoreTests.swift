@@ -40,5 +40,8 @@ struct AdmissionCoreTests {
         #expect(grant(100_000, nil, 25_000) == 10_000)
         #expect(grant(nil, nil, 25_000) == 50_000)
         #expect(grant(nil, 7, 25_000) == 7)
+        // Decision 0007: the only gateway of an account takes what is free.
+        #expect(AllowanceCore.grant(accountFree: 120, gatewayFree: nil, active: 1, rate: 0) == 120)
+        #expect(AllowanceCore.grant(accountFree: 120, gatewayFree: nil, active: 2, rate: 0) == 30)
     }
 }

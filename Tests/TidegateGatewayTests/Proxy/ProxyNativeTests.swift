@@ -105,6 +105,7 @@ struct ProxyNativeTests {
             let answer = try await stage.ask("GET \(path) HTTP/1.1\r\nHost: h\r\n\r\n")
             #expect(answer.statusCode == status)
             #expect(answer.has("\"code\":\(code)") && answer.has("\"success\":false"))
+            if code == "2001", path.has("nope") { #expect(answer.has("tidegate gateway create nope --account acc")) }
             #expect(answer.has("cf-aig-request-id: ") && answer.has("x-tidegate-overhead-ms: "))
             if path.has("groq") {
                 let row = try #require(await stage.capture.rows(1).first)

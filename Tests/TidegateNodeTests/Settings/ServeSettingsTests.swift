@@ -46,7 +46,8 @@ struct ServeSettingsTests {
     @Test(
         "a bad value stops the start and is named",
         arguments: [
-            ("listen: 8787", "t.yaml: listen"), ("listen: 127.0.0.1:70000", "127.0.0.1:70000"), ("lisen: x", "'lisen'"),
+            ("adminToken: short", "16 characters"), ("listen: 8787", "t.yaml: listen"),
+            ("listen: 127.0.0.1:70000", "127.0.0.1:70000"), ("lisen: x", "'lisen'"),
             ("limits: {body: 1}", "'limits.body'"), ("limits: {bodyBytes: many}", "limits.bodyBytes"),
             ("capture: maybe", "process, power"), ("providers: {openai: {url: x}}", "providers.openai.url"),
             ("providers: {openai: {baseURL: ftp://x}}", "http://"), ("region: a/b", "t.yaml: region"),
