@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# SIGKILL under load, again and again: no captured row may be lost or doubled. Usage: scripts/kill-test.sh --rounds 20 [--seed N]
+# SIGKILL under load, again and again: no captured row may be lost or doubled. Usage: scripts/kill-test.sh --rounds 20 [--seed N] [--shared]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$(scripts/python-env.sh)

@@ -34,7 +34,20 @@ package struct Node: Sendable {
         _ settings: ServeSettings, registry: PrometheusRegistry, logger: Logger
     ) async throws -> Node {
         try await check(settings)
-        let assembly = try await Assembly(settings, logger: logger)
+        let assembly = try await Assembly.open(settings, logger: logger)
+        do {
+            return try await start(assembly, settings, registry: registry, logger: logger)
+        } catch {
+            await assembly.objects.stop()
+            await assembly.lease.leave()
+            await assembly.close()
+            throw error
+        }
+    }
+
+    private static func start(
+        _ assembly: Assembly, _ settings: ServeSettings, registry: PrometheusRegistry, logger: Logger
+    ) async throws -> Node {
         let token = try assembly.state.administratorToken(configured: settings.adminToken)
         try await assembly.lease.register()
         try await assembly.objects.start()

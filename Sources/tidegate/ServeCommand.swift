@@ -29,9 +29,9 @@ struct ServeCommand: AsyncParsableCommand {
     var peerListen: String?
     @Option(help: "Other nodes to join, HOST:PORT,… (cluster mode; not in this build).")
     var join: String?
-    @Option(help: "Coordination store: embedded (etcd:… comes with cluster mode).")
+    @Option(help: "Coordination store: embedded, or etcd:http://HOST:PORT,… (with --store s3:…; one node).")
     var coordination: String?
-    @Option(help: "Object store: file (s3:… comes with cluster mode).")
+    @Option(help: "Object store: file, or s3:http://HOST:PORT/BUCKET.")
     var store: String?
     @Option(name: .customLong("provider"), help: "Where a provider is reached, SLUG=BASE_URL; may be repeated.")
     var providers: [String] = []

@@ -11,7 +11,6 @@ import collections
 import json
 import os
 import random
-import socket
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ import httpx
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from management import Management  # noqa: E402
 from processes import admin_token, start_mock, start_node  # noqa: E402
+from servers import Shared, free_port  # noqa: E402
 
 
 class Load:
@@ -80,12 +80,6 @@ class Load:
         return int(head.split(" ", 2)[1])
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 async def load_and_kill(node, load, after_seconds):
     running = asyncio.create_task(load.run())
     await asyncio.sleep(after_seconds)
@@ -113,15 +107,18 @@ def settle(management, expected, seconds):
         time.sleep(0.1)
 
 
-def run(rounds, seed, connections, rate, within):
+def run(rounds, seed, connections, rate, within, shared=False):
     dice = random.Random(seed)
     complete, cut, slowest, ready = set(), set(), 0.0, []
     with tempfile.TemporaryDirectory(prefix="tidegate-kill-") as directory:
+        servers = Shared(directory) if shared else None
+        # A node killed on shared engines is waited for: ten seconds of its lease.
+        where = {"flags": servers.flags, "env": servers.env, "seconds": 40} if servers else {}
         mock = start_mock(directory, "--latency", "5ms", "--jitter", "20ms", "--chunk-interval", "2ms")
         node, port = None, free_port()
         try:
             for number in range(rounds):
-                node = start_node(directory, mock.url, listen=f"127.0.0.1:{port}")
+                node = start_node(directory, mock.url, listen=f"127.0.0.1:{port}", **where)
                 ready.append(node.ready_seconds)
                 load = Load(port, number, seed, connections, rate)
                 asyncio.run(load_and_kill(node, load, dice.uniform(0.3, 2.0)))
@@ -130,7 +127,7 @@ def run(rounds, seed, connections, rate, within):
                 complete.update(load.complete)
                 cut.update(load.cut)
                 print(f"round {number + 1}/{rounds}: {len(load.complete)} answered, {len(load.cut)} cut", file=sys.stderr)
-            node = start_node(directory, mock.url, listen=f"127.0.0.1:{port}")
+            node = start_node(directory, mock.url, listen=f"127.0.0.1:{port}", **where)
             management = Management(node.url, admin_token(directory))
             rows, slowest = settle(management, complete, within)
             live = management.live_rows()
@@ -138,6 +135,8 @@ def run(rounds, seed, connections, rate, within):
             if node:
                 node.stop() if node.child.poll() is None else None
             mock.stop()
+            if servers:
+                servers.stop()
     counts = collections.Counter(row["event_id"] for row in rows)
     # A stream that the kill cut after its first byte was announced: its row says that it never ended.
     aborted = {row["event_id"] for row in rows if row["status_code"] != 200 or not row["success"]}
@@ -164,6 +163,7 @@ if __name__ == "__main__":
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--rate", type=float, default=500, help="requests per second, about")
     parser.add_argument("--within", type=float, default=60, help="seconds after the last start until all rows are there")
+    parser.add_argument("--shared", action="store_true", help="on etcd and S3 instead of the embedded engines")
     report = run(**vars(parser.parse_args()))
     print(json.dumps(report, indent=1))
     sys.exit(0 if report["pass"] else 1)

@@ -23,14 +23,14 @@ def binary():
 class Process:
     """One child. Its standard error is kept and printed when something goes wrong."""
 
-    def __init__(self, arguments, log, env=None):
+    def __init__(self, arguments, log, env=None, seconds=20):
         self.log = Path(log)
         self._sink = open(self.log, "ab")
         self.started = time.monotonic()
         self.child = subprocess.Popen(
             [binary(), *arguments], stdout=subprocess.PIPE, stderr=self._sink, text=True,
             env={**{k: v for k, v in os.environ.items() if not k.startswith("TIDEGATE_")}, **(env or {})})
-        self.url = self._ready(20)
+        self.url = self._ready(seconds)
         self.ready_seconds = time.monotonic() - self.started
 
     @property
@@ -86,14 +86,14 @@ def start_mock(directory, *flags):
     return Process(["mock-provider", "--listen", "127.0.0.1:0", *flags], Path(directory) / "mock.log")
 
 
-def start_node(directory, mock_url, listen="127.0.0.1:0", flags=()):
+def start_node(directory, mock_url, listen="127.0.0.1:0", flags=(), env=None, seconds=20):
     """State lies in `directory/state`, so that a second start finds the first one's."""
     providers = {
         "openai": f"{mock_url}/v1", "anthropic": mock_url, "google-ai-studio": mock_url, "workers-ai": mock_url}
     overrides = [part for slug, url in providers.items() for part in ("--provider", f"{slug}={url}")]
     return Process(
         ["serve", "--listen", listen, "--peer-listen", "127.0.0.1:0", "--state", str(Path(directory) / "state"),
-         *overrides, *flags], Path(directory) / "node.log")
+         *overrides, *flags], Path(directory) / "node.log", env, seconds)
 
 
 def admin_token(directory):

@@ -11,6 +11,8 @@ package struct CoordinationKeys: Equatable, Sendable {
     package var cluster: String { root + "cfg/cluster" }
     package var accounts: String { root + "acct/" }
     package func incarnation(_ id: IncarnationID) -> String { root + "inc/\(id)" }
+    /// Held by the one node that runs, until several can.
+    package var sole: String { root + "sole" }
     package func owner(_ slot: SlotID) -> String { root + "slot/\(slot)/own" }
     package func head(_ slot: SlotID) -> String { root + "slot/\(slot)/head" }
     package func snapshot(_ slot: SlotID) -> String { root + "slot/\(slot)/snap" }

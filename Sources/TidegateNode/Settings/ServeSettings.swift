@@ -1,4 +1,5 @@
 package import TidegateCore
+package import TidegateEngines
 
 /// What `tidegate serve` runs with. Every key is documented in `Docs/operations/configure.md`.
 package struct ServeSettings: Equatable, Sendable {
@@ -40,6 +41,15 @@ package struct ServeSettings: Equatable, Sendable {
     /// CSV file whose rows replace or add to the bundled prices.
     package var prices: String?
 
+    /// etcd and S3 instead of the embedded engines; they go together.
+    package var shared: Shared?
+
+    package struct Shared: Equatable, Sendable {
+        /// `http://host:port` of etcd's members.
+        package var etcd: [String]
+        package var s3: S3Settings
+    }
+
     package struct TLS: Equatable, Sendable {
         package var certificateFile: String
         package var keyFile: String
@@ -70,7 +80,28 @@ package struct ServeSettings: Equatable, Sendable {
         prices = try reader.text(.prices)
         tls = try Self.tls(reader)
         providers = try Self.providers(sources.providers)
+        shared = try Self.shared(reader)
         try Self.refuseWhatIsNotBuilt(reader)
+    }
+
+    private static func shared(_ reader: SettingReader) throws(TidegateError) -> Shared? {
+        let coordination = try reader.text(.coordination) ?? "embedded"
+        let store = try reader.text(.store) ?? "file"
+        if coordination == "embedded", store == "file" { return nil }
+        guard coordination.hasPrefix("etcd:"), store.hasPrefix("s3:") else {
+            throw TidegateError(
+                .invalidConfiguration,
+                "coordination '\(coordination)' and store '\(store)' do not go together: use embedded and file, or "
+                    + "etcd:http://HOST:PORT,… and s3:http://HOST:PORT/BUCKET.")
+        }
+        guard let access = try reader.text(.s3AccessKey), let secret = try reader.text(.s3SecretKey) else {
+            throw TidegateError(
+                .invalidConfiguration,
+                "The object store needs credentials: set TIDEGATE_S3_ACCESS_KEY and TIDEGATE_S3_SECRET_KEY.")
+        }
+        var s3 = try S3Settings(place: String(store.dropFirst(3)), accessKey: access, secretKey: secret)
+        s3.region = try reader.text(.s3Region) ?? s3.region
+        return Shared(etcd: coordination.dropFirst(5).split(separator: ",").map(String.init), s3: s3)
     }
 
     private static func tls(_ reader: SettingReader) throws(TidegateError) -> TLS? {
@@ -98,15 +129,6 @@ package struct ServeSettings: Equatable, Sendable {
 
     /// Settings of cluster mode are known by name and refused until the engines behind them exist.
     private static func refuseWhatIsNotBuilt(_ reader: SettingReader) throws(TidegateError) {
-        if let value = reader.values[.coordination], value.text != "embedded" {
-            throw TidegateError(
-                .invalidConfiguration,
-                "\(value.origin): this build knows only `embedded`; etcd comes with cluster mode.")
-        }
-        if let value = reader.values[.store], value.text != "file" {
-            throw TidegateError(
-                .invalidConfiguration, "\(value.origin): this build knows only `file`; S3 comes with cluster mode.")
-        }
         if let value = reader.values[.join], !value.text.isEmpty {
             throw TidegateError(
                 .invalidConfiguration,

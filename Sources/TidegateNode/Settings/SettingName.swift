@@ -10,6 +10,7 @@ package enum SettingName: String, CaseIterable, Sendable {
     case connectionsMax = "limits.connections", outboxBytesMax = "limits.outboxBytes"
     case trustedRoots = "upstream.trustedRoots"
     case prices
+    case s3AccessKey = "s3.accessKey", s3SecretKey = "s3.secretKey", s3Region = "s3.region"
 
     /// `listen` is `TIDEGATE_LISTEN`, `limits.bodyBytes` is `TIDEGATE_LIMITS_BODY_BYTES`.
     package var environmentVariable: String {

@@ -14,7 +14,10 @@ struct SettingReader {
     /// Long enough not to be guessed: 16 characters.
     func secret(_ name: SettingName) throws(TidegateError) -> String? {
         guard let value = values[name] else { return nil }
-        guard value.text.utf8.count >= 16 else { throw bad(value, "must have 16 characters or more") }
+        guard value.text.utf8.count >= 16 else {
+            // Not even a bad secret belongs into a log.
+            throw TidegateError(.invalidConfiguration, "\(value.origin): must have 16 characters or more.")
+        }
         return value.text
     }
 

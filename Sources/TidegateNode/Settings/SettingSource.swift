@@ -51,6 +51,13 @@ package struct SettingSources: Sendable {
             guard let text = environment[variable] else { continue }
             values[name] = Value(text: text, origin: "environment \(variable)")
         }
+        // What every S3 tool reads; ours win.
+        for (name, variable) in [
+            (SettingName.s3AccessKey, "AWS_ACCESS_KEY_ID"), (.s3SecretKey, "AWS_SECRET_ACCESS_KEY"),
+            (.s3Region, "AWS_REGION"),
+        ] where values[name] == nil {
+            if let text = environment[variable] { values[name] = Value(text: text, origin: "environment \(variable)") }
+        }
         if let list = environment["TIDEGATE_PROVIDERS"] {
             for pair in list.split(separator: ",") {
                 try setProvider(String(pair), origin: "environment TIDEGATE_PROVIDERS")
@@ -61,7 +68,7 @@ package struct SettingSources: Sendable {
     /// Of the command-line clients, the scripts and the tests, and what later versions of `serve` read.
     private static let otherVariables: Set<String> = [
         "TIDEGATE_BIN", "TIDEGATE_CA", "TIDEGATE_MEASURE", "TIDEGATE_MOCK_LISTEN", "TIDEGATE_PROVIDERS",
-        "TIDEGATE_S3_ACCESS_KEY", "TIDEGATE_S3_SECRET_KEY", "TIDEGATE_TARGET", "TIDEGATE_WEED",
+        "TIDEGATE_TARGET", "TIDEGATE_WEED",
     ]
 
     package mutating func set(_ name: SettingName, flag: String, _ text: String?) {

@@ -7,7 +7,7 @@ internal import TidegateManagement
 internal import TidegateObjects
 internal import TidegateTelemetry
 
-/// Decides which implementation fills which seam, and nothing else does. One machine: LMDB, a directory, calls in process.
+/// Decides which implementation fills which seam, and nothing else does; `Engines` are its part that has two answers.
 struct Assembly {
     /// Slots of a one-machine region (protocol §10).
     static let slotCount = 16
@@ -16,8 +16,7 @@ struct Assembly {
     let keys = CoordinationKeys()
     let state: StateDirectory
     let incarnationID: IncarnationID
-    let coordination: LMDBCoordinationStore
-    let store: DirectoryObjectStore
+    let engines: Engines
     let outbox: Outbox
     let databases: GatewayDatabases
     let objects: Objects
@@ -26,26 +25,44 @@ struct Assembly {
     let lease: IncarnationLease
     let drain: OutboxDrain
 
-    /// Opens what lies on the disk; starts nothing.
-    init(_ settings: ServeSettings, logger: Logger) async throws(TidegateError) {
-        state = try StateDirectory(creating: settings.state, allowsEphemeralOutbox: settings.allowsEphemeralOutbox)
+    /// Opens what lies on the disk and the way to what does not; starts nothing.
+    ///
+    /// Throws untyped: Swift 6.3.1 returns to nowhere from an async function with a typed error and a result like this one.
+    static func open(_ settings: ServeSettings, logger: Logger) async throws -> Assembly {
+        let state = try StateDirectory(creating: settings.state, allowsEphemeralOutbox: settings.allowsEphemeralOutbox)
         var random = SystemRandomNumberGenerator()
-        incarnationID = IncarnationID(random: &random)
-        coordination = try LMDBCoordinationStore(directory: state.coordination, logger: logger)
+        let id = IncarnationID(random: &random)
+        let engines = try await Engines.open(
+            settings, state: state, probe: id.description, clock: SystemWallClock(), logger: logger)
+        do {
+            return try await Assembly(settings, state, id, engines, logger: logger)
+        } catch {
+            await engines.close()
+            throw error
+        }
+    }
+
+    private init(
+        _ settings: ServeSettings, _ state: StateDirectory, _ incarnationID: IncarnationID, _ engines: Engines,
+        logger: Logger
+    ) async throws {
+        (self.state, self.incarnationID, self.engines) = (state, incarnationID, engines)
+        let coordination = engines.coordination
         _ = try await ClusterBootstrap.agree(
             on: ClusterDocument(slotsPerRegion: Self.slotCount, regions: [settings.region]), in: coordination,
             keys: keys)
-        store = try DirectoryObjectStore(root: state.store, logger: logger)
         var outboxSettings = OutboxSettings()
         outboxSettings.mode = settings.capture == .power ? .power : .process
         outboxSettings.bytesMax = settings.outboxBytesMax
         outbox = try Outbox.open(directory: state.outbox, settings: outboxSettings, clock: clock, logger: logger)
         databases = GatewayDatabases(folder: state.objects, bootID: StateDirectory.bootID())
+        var objectsSettings = ObjectsSettings()
+        // Every put costs money there, and a second of visibility is what protocol §12 trades for it.
+        if engines.isShared { objectsSettings.slot.flushSpacing = .seconds(1) }
         objects = Objects(
             region: settings.region, slotCount: Self.slotCount, incarnation: incarnationID, coordination: coordination,
-            store: store, keys: keys,
-            storage: databases,
-            clock: clock, settings: ObjectsSettings(), logger: logger)
+            store: engines.store, keys: keys, storage: databases, clock: clock, settings: objectsSettings,
+            logger: logger)
         accounts = AccountManager(
             store: coordination, keys: keys, logs: objects, region: settings.region, clock: clock,
             mintUID: {
@@ -58,7 +75,7 @@ struct Assembly {
             document: IncarnationDocument(
                 node: settings.nodeID, region: settings.region, address: settings.peerListen.description, state: .active
             ),
-            logger: logger)
+            isSole: engines.isShared, logger: logger)
         drain = OutboxDrain(queue: outbox, receiver: objects, logger: logger)
     }
 
@@ -66,7 +83,6 @@ struct Assembly {
     func close() async {
         outbox.close()
         await databases.closeAll()
-        store.close()
-        coordination.close()
+        await engines.close()
     }
 }

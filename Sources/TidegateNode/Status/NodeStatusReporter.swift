@@ -11,8 +11,7 @@ final class NodeStatusReporter: NodeStatusSource {
 
     private let settings: ServeSettings
     private let incarnationID: IncarnationID
-    private let coordination: any CoordinationStore
-    private let store: DirectoryObjectStore
+    private let engines: Engines
     private let objects: Objects
     private let queue: any DeliveryQueue
     private let registry: PrometheusRegistry
@@ -23,8 +22,7 @@ final class NodeStatusReporter: NodeStatusSource {
         self.settings = settings
         self.registry = registry
         incarnationID = assembly.incarnationID
-        coordination = assembly.coordination
-        store = assembly.store
+        engines = assembly.engines
         objects = assembly.objects
         queue = assembly.outbox
         keys = assembly.keys
@@ -36,8 +34,14 @@ final class NodeStatusReporter: NodeStatusSource {
         switch state.withLock({ $0 }) {
         case .starting: "starting: claiming slots"
         case .draining: "draining: send traffic elsewhere"
-        case .serving: nil
+        case .serving: await fencedReason()
         }
+    }
+
+    /// Calls are served still, but their rows wait for the slots to come back.
+    private func fencedReason() async -> String? {
+        let fenced = await objects.slotStatus().filter { !$0.isServing }
+        return fenced.isEmpty ? nil : "\(fenced.count) slots belong to another node: stop it, then restart this one"
     }
 
     func metricsText() async -> String { registry.text() }
@@ -45,7 +49,7 @@ final class NodeStatusReporter: NodeStatusSource {
     func statusJSON() async -> [UInt8] {
         let outbox = queue.statistics
         // A read of one key tells both whether the store answers and how far it is.
-        let revision = try? await coordination.range(prefix: keys.cluster, after: nil, limit: 1).revision
+        let revision = try? await engines.coordination.range(prefix: keys.cluster, after: nil, limit: 1).revision
         let status = NodeStatus(
             node: settings.nodeID, region: settings.region, incarnation: incarnationID.description,
             version: TidegateVersion.current, state: state.withLock { $0 }.rawValue,
@@ -56,8 +60,8 @@ final class NodeStatusReporter: NodeStatusSource {
             outbox: .init(
                 captured: outbox.captured, acked: outbox.acknowledged, pending: outbox.pending, bytes: outbox.bytes,
                 writable: outbox.isWritable),
-            coordination: .init(kind: "embedded", reachable: revision != nil, revision: revision ?? 0),
-            store: .init(kind: "file", reachable: store.isReachable))
+            coordination: .init(kind: engines.coordinationKind, reachable: revision != nil, revision: revision ?? 0),
+            store: .init(kind: engines.storeKind, reachable: engines.isStoreReachable()))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return (try? encoder.encode(status)).map(Array.init) ?? []

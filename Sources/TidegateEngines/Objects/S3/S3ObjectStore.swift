@@ -20,6 +20,9 @@ package final class S3ObjectStore: ObjectStore {
     private let clock: any WallClock
     private let logger: Logger
     private let knowsConditions = Atomic<Bool>(true)
+    private let hasFailed = Atomic<Bool>(false)
+    /// Whether the last request had an answer that means something.
+    package var isReachable: Bool { !hasFailed.load(ordering: .relaxed) }
 
     /// Of one try: the PUT timeout of protocol §12.
     private static let timeout = TimeAmount.seconds(10)
@@ -169,6 +172,7 @@ package final class S3ObjectStore: ObjectStore {
             do {
                 let answer = try await ask(method, key: key, query: query, fields: fields, body: body)
                 guard answer.isRetried, attempt < settings.attemptsMax, key != nil || answer.status != 409 else {
+                    hasFailed.store(answer.isRetried, ordering: .relaxed)
                     return answer
                 }
                 last = TidegateError(.unavailable, answer.complaint)
@@ -179,6 +183,7 @@ package final class S3ObjectStore: ObjectStore {
             }
             if attempt < settings.attemptsMax { await pause(behind: attempt) }
         }
+        hasFailed.store(true, ordering: .relaxed)
         throw TidegateError(
             .unavailable, "The object store at \(settings.endpoint) does not answer: check --store and the server.",
             cause: last)

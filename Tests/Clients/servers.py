@@ -1,0 +1,92 @@
+"""etcd and SeaweedFS as processes of their own, for tests of a node that keeps its rows in them."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+CREDENTIALS = {"TIDEGATE_S3_ACCESS_KEY": "tidegate", "TIDEGATE_S3_SECRET_KEY": "only-for-tests-here"}
+
+
+def free_port(below=65_536):
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port < below:
+            return port
+
+
+class Server:
+    """One child; ready when its URL answers, with whatever status."""
+
+    def __init__(self, command, log, url, seconds=30):
+        self.log = Path(log)
+        with open(self.log, "ab") as sink:
+            self.child = subprocess.Popen(command, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                httpx.get(url, timeout=1)
+                return
+            except httpx.HTTPError:
+                if time.monotonic() > deadline or self.child.poll() is not None:
+                    self.stop()
+                    raise RuntimeError(f"{command[0]} did not start:\n{self.log.read_text()[-2000:]}")
+                time.sleep(0.05)
+
+    def stop(self):
+        self.child.kill()
+        self.child.wait()
+
+
+class Shared:
+    """One etcd member, one SeaweedFS, and the flags and variables that lead a node to them."""
+
+    def __init__(self, directory):
+        directory = Path(directory)
+        client, peer = free_port(), free_port()
+        etcd = shutil.which("etcd") or sys.exit("etcd is not installed: make deps")
+        self.etcd = Server(
+            [etcd, "--data-dir", str(directory / "etcd"), "--listen-client-urls", f"http://127.0.0.1:{client}",
+             "--advertise-client-urls", f"http://127.0.0.1:{client}", "--listen-peer-urls", f"http://127.0.0.1:{peer}",
+             "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}", "--initial-cluster",
+             f"default=http://127.0.0.1:{peer}"], directory / "etcd.log", f"http://127.0.0.1:{client}/health")
+        try:
+            self.weed, s3 = self._weed(directory)
+        except Exception:
+            self.etcd.stop()
+            raise
+        self.flags = ("--coordination", f"etcd:http://127.0.0.1:{client}", "--store", f"s3:{s3}/rows")
+        self.env = CREDENTIALS
+
+    @staticmethod
+    def _weed(directory):
+        identity = {"name": "t", "actions": ["Admin", "Read", "Write", "List"], "credentials": [
+            {"accessKey": CREDENTIALS["TIDEGATE_S3_ACCESS_KEY"], "secretKey": CREDENTIALS["TIDEGATE_S3_SECRET_KEY"]}]}
+        (directory / "s3.json").write_text(json.dumps({"identities": [identity]}))
+        (directory / "weed").mkdir()
+        # Each door has a second one for gRPC, 10000 above it.
+        s3, master, volume, filer = (free_port(below=55_000) for _ in range(4))
+        weed = os.environ.get("TIDEGATE_WEED") or str(Path(sys.executable).parent / "weed")
+        server = Server(
+            [weed, "-logtostderr=true", "server", f"-dir={directory / 'weed'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+             "-s3", f"-s3.config={directory / 's3.json'}", f"-s3.port={s3}", "-s3.port.iceberg=0",
+             f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
+             "-master.volumeSizeLimitMB=64", "-volume.max=50"], directory / "weed.log", f"http://127.0.0.1:{s3}")
+        # Acknowledged is synced: without the rule a put may lie in a page cache (protocol A8).
+        subprocess.run(
+            [weed, "shell", f"-master=127.0.0.1:{master}", f"-filer=127.0.0.1:{filer}"], check=True, timeout=60,
+            input="fs.configure -locationPrefix=/buckets/ -fsync -apply\ns3.bucket.create -name rows\n", text=True,
+            stdout=subprocess.DEVNULL)
+        return server, f"http://127.0.0.1:{s3}"
+
+    def stop(self):
+        self.weed.stop()
+        self.etcd.stop()
