@@ -120,7 +120,7 @@ package struct Node: Sendable {
     ) -> ServiceGroup {
         var configuration = ServiceGroupConfiguration(
             services: [
-                assembly.lease, assembly.replica, StopsLast(assembly.objects), assembly.drain,
+                Upkeep(assembly.engines), assembly.lease, assembly.replica, StopsLast(assembly.objects), assembly.drain,
                 StopsFirst(dataPlane, reporter),
             ], logger: logger)
         configuration.maximumGracefulShutdownDuration = drainMax

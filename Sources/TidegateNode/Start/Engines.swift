@@ -12,6 +12,8 @@ struct Engines: Sendable {
     let isStoreReachable: @Sendable () -> Bool
     /// Others can reach the same authority: this node must be told from them.
     let isShared: Bool
+    /// Runs beside the node until cancelled.
+    let upkeep: @Sendable () async -> Void
     let close: @Sendable () async -> Void
 
     /// Throws `TidegateError`s, untyped for the reason that `Assembly.open` gives.
@@ -23,7 +25,7 @@ struct Engines: Sendable {
         let coordination = try EtcdCoordinationStore(endpoints: shared.etcd, logger: logger)
         let store = S3ObjectStore(shared.s3, clock: clock, logger: logger)
         do {
-            _ = try await coordination.get("/tg/probe")
+            try await coordination.check()
             try await ObjectStoreProbe(store, name: probe).run()
         } catch {
             await coordination.close()
@@ -33,6 +35,7 @@ struct Engines: Sendable {
         return Engines(
             coordination: coordination, store: store, coordinationKind: "etcd", storeKind: "s3",
             isStoreReachable: { store.isReachable }, isShared: true,
+            upkeep: { await coordination.keepCompacted() },
             close: {
                 await coordination.close()
                 await store.close()
@@ -44,7 +47,7 @@ struct Engines: Sendable {
         let store = try DirectoryObjectStore(root: state.store, logger: logger)
         return Engines(
             coordination: coordination, store: store, coordinationKind: "embedded", storeKind: "file",
-            isStoreReachable: { store.isReachable }, isShared: false,
+            isStoreReachable: { store.isReachable }, isShared: false, upkeep: {},
             close: {
                 store.close()
                 coordination.close()

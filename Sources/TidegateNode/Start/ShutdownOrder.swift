@@ -34,3 +34,16 @@ struct StopsLast: Service {
         await objects.drain()
     }
 }
+
+/// What the engines want done beside the node.
+struct Upkeep: Service {
+    private let engines: Engines
+
+    init(_ engines: Engines) { self.engines = engines }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await engines.upkeep() }
+        // A service that ends stops the node: engines without upkeep wait here.
+        try? await gracefulShutdown()
+    }
+}

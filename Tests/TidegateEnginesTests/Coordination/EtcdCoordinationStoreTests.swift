@@ -81,6 +81,25 @@ struct EtcdCoordinationStoreTests {
         }
     }
 
+    @Test("old revisions are forgotten, so that etcd does not fill up")
+    func compaction() async throws {
+        let server = try await EtcdServer()
+        try await with([server.endpoint]) { store in
+            try await store.check()
+            let first = try await store.commit(Self.put).revision
+            await withDiscardingTaskGroup { group in
+                group.addTask { await store.keepCompacted(every: .milliseconds(20)) }
+                var isForgotten = false
+                while !isForgotten {
+                    _ = try? await store.commit(Self.put)
+                    var changes = store.watch(prefix: "/", from: first).makeAsyncIterator()
+                    do { _ = try await changes.next() } catch { isForgotten = error is WatchCompacted }
+                }
+                group.cancelAll()
+            }
+        }
+    }
+
     @Test("commit cost", .enabled(if: ProcessInfo.processInfo.environment["TIDEGATE_MEASURE"] != nil))
     func commitCost() async throws {
         let server = try await EtcdServer()

@@ -75,6 +75,17 @@ struct EtcdClient: Sendable {
         }
     }
 
+    /// A number of the preferred member's `/metrics`; `nil` when it does not say.
+    func metric(_ name: String) async -> Double? {
+        let place = preferred.index.withLock { $0 }
+        let request = HTTPClientRequest(url: endpoints[place] + "/metrics")
+        guard let response = try? await http.execute(request, timeout: Self.deadline), response.status == .ok,
+            let bytes = try? await response.body.collect(upTo: 4 << 20)
+        else { return nil }
+        let lines = String(decoding: bytes.readableBytesView, as: UTF8.self).split(separator: "\n")
+        return lines.first { $0.hasPrefix(name + " ") }.flatMap { Double($0.dropFirst(name.count + 1)) }
+    }
+
     private func ask<Answer: Decodable>(_ url: String, _ body: [UInt8]) async throws -> Answer {
         let response = try await http.execute(Self.request(url, body), timeout: Self.deadline)
         let bytes = try await response.body.collect(upTo: Self.answerBytesMax)

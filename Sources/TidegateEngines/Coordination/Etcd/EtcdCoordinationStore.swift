@@ -8,7 +8,7 @@ package import TidegateCore
 package final class EtcdCoordinationStore: CoordinationStore {
     let client: EtcdClient
     private let http: HTTPClient
-    private let logger: Logger
+    let logger: Logger
 
     /// Between two tries to open a watch again.
     private static let watchPause = Duration.milliseconds(250)
