@@ -24,8 +24,9 @@ cluster: ## three regions on loopback (comes with its own issue)
 lint: ## format, shellcheck and the repository's own checks
 	@scripts/lint.sh
 
-deps: ## install the Debian packages that building and testing need
+deps: ## install what building and testing need: Debian packages, and SDKs and SeaweedFS from PyPI
 	@scripts/deps.sh test
+	@scripts/python-env.sh >/dev/null
 
 clean: ## remove what was built
 	rm -rf .build .build-python
