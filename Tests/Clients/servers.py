@@ -1,8 +1,10 @@
 """etcd and SeaweedFS as processes of their own, for tests of a node that keeps its rows in them."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -44,6 +46,15 @@ class Server:
     def stop(self):
         self.child.kill()
         self.child.wait()
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """There, and silent."""
+        self.child.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.child.send_signal(signal.SIGCONT)
 
 
 class Shared:

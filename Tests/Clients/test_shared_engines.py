@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 from pathlib import Path
 
 import httpx
@@ -60,6 +61,38 @@ def test_a_lost_machine_loses_no_committed_row():
             assert management.live_rows() == len(words)
             management.row(chat(node, nonce()))            # and it goes on
             assert node.stop() == 0
+        finally:
+            if node and node.child.poll() is None:
+                node.kill()
+            mock.stop()
+            shared.stop()
+
+
+@pytest.mark.parametrize("engine", ["weed", "etcd"])
+def test_the_proxy_never_waits_for_the_log(engine):
+    with tempfile.TemporaryDirectory(prefix="tidegate-shared-") as root:
+        home = Path(root) / "home"
+        home.mkdir()
+        shared, mock = Shared(root), start_mock(root)
+        node = None
+        try:
+            node = start_node(home, mock.url, flags=shared.flags, env=shared.env)
+            management = Management(node.url, admin_token(home))
+            words = {chat(node, word): word for word in (nonce() for _ in range(5))}
+            with getattr(shared, engine).frozen():
+                deadline = time.monotonic() + 12           # longer than the lease, and than a try of a put
+                while time.monotonic() < deadline:
+                    began, word = time.monotonic(), nonce()
+                    words[chat(node, word)] = word
+                    assert time.monotonic() - began < 1, "a call waited for the log"
+                    time.sleep(0.2)
+            for log_id, word in words.items():
+                management.row(log_id, seconds=40)
+                assert f"nonce:{word}".encode() in management.body(log_id, "request")
+            assert set(words) == {row["id"] for row in management.all()}
+            assert management.live_rows() == len(words)
+            assert httpx.get(f"{node.url}/readyz").status_code == 200
+            assert node.stop(40) == 0
         finally:
             if node and node.child.poll() is None:
                 node.kill()
