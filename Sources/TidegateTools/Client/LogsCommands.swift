@@ -10,7 +10,9 @@ package struct LogsCommand: AsyncParsableCommand {
             cost, duration, event_id, metadata.key, created_at, …), operators eq, neq, contains, lt, gt; several values
             with commas are alternatives, several filters must all hold.
             """,
-        subcommands: [List.self, Get.self, Request.self, Response.self, Patch.self, Feedback.self, Delete.self])
+        subcommands: [
+            List.self, Export.self, Get.self, Request.self, Response.self, Patch.self, Feedback.self, Delete.self,
+        ])
     package init() {}
 
     struct Get: AsyncParsableCommand {

@@ -42,6 +42,13 @@ struct ManagementClient {
         return (envelope["result"] ?? .null, envelope)
     }
 
+    /// A stored body; `nil` when none was kept.
+    func body(_ path: [String]) async throws -> Data? {
+        let answer = try await exchange(request(.get, "/client/v4", path, query: [], body: nil))
+        guard answer.status != 404 else { return nil }
+        return try accepted(answer).bytes
+    }
+
     /// A path whose answer has no envelope.
     func raw(_ prefix: String, _ path: [String] = []) async throws -> Answer {
         try await send(.get, prefix, path, query: [], body: nil)
@@ -50,6 +57,12 @@ struct ManagementClient {
     private func send(
         _ method: Method, _ prefix: String, _ path: [String], query: [(String, String)], body: JSONValue?
     ) async throws -> Answer {
+        try accepted(try await exchange(request(method, prefix, path, query: query, body: body)))
+    }
+
+    private func request(
+        _ method: Method, _ prefix: String, _ path: [String], query: [(String, String)], body: JSONValue?
+    ) -> HTTPClientRequest {
         var request = HTTPClientRequest(url: Self.url(base + prefix, path, query))
         request.method = HTTPMethod(rawValue: method.rawValue)
         request.headers.add(name: "accept", value: "*/*")
@@ -58,7 +71,11 @@ struct ManagementClient {
             request.headers.add(name: "content-type", value: "application/json")
             request.body = .bytes(ByteBuffer(string: body.compactText))
         }
-        let answer = try await exchange(request)
+        return request
+    }
+
+    /// - Throws: the exit code, after saying why, unless the answer is a good one.
+    private func accepted(_ answer: Answer) throws -> Answer {
         guard (200..<300).contains(answer.status) else {
             Console.error(Self.explain(answer, hasToken: token != nil))
             throw ExitCode(1)
