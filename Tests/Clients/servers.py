@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -16,13 +17,17 @@ import httpx
 CREDENTIALS = {"TIDEGATE_S3_ACCESS_KEY": "tidegate", "TIDEGATE_S3_SECRET_KEY": "only-for-tests-here"}
 
 
-def free_port(below=65_536):
+def free_port():
+    """Free a moment ago, and so was the one 10000 above it; below those that connections are given."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port < below:
+        port = random.randrange(11_000, 22_000)
+        try:
+            for candidate in (port, port + 10_000):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", candidate))
             return port
+        except OSError:
+            continue
 
 
 class Server:
@@ -84,11 +89,11 @@ class Shared:
         (directory / "s3.json").write_text(json.dumps({"identities": [identity]}))
         (directory / "weed").mkdir()
         # Each door has a second one for gRPC, 10000 above it.
-        s3, master, volume, filer = (free_port(below=55_000) for _ in range(4))
+        s3, master, volume, filer = (free_port() for _ in range(4))
         weed = os.environ.get("TIDEGATE_WEED") or str(Path(sys.executable).parent / "weed")
         server = Server(
             [weed, "-logtostderr=true", "server", f"-dir={directory / 'weed'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-             "-s3", f"-s3.config={directory / 's3.json'}", f"-s3.port={s3}", "-s3.port.iceberg=0",
+             "-s3", f"-s3.config={directory / 's3.json'}", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0",
              f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
              "-master.volumeSizeLimitMB=64", "-volume.max=50"], directory / "weed.log", f"http://127.0.0.1:{s3}")
         # Acknowledged is synced: without the rule a put may lie in a page cache (protocol A8).

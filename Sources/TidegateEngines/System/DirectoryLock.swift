@@ -8,6 +8,10 @@ struct DirectoryLock: ~Copyable, Sendable {
 
     private init(file: consuming FileDescriptor) { self.file = file }
 
+    /// Lets go by itself, not by closing alone: a child that is being made holds a copy of the descriptor until it has become
+    /// another program, and the lock would outlive us for that moment.
+    deinit { _ = flock(file.number, LOCK_UN) }
+
     /// - Throws: `.conflict` when somebody else holds it.
     static func take(_ directory: String) throws(TidegateError) -> DirectoryLock {
         let lock = DirectoryLock(file: try openFile(in: directory))

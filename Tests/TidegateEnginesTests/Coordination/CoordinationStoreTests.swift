@@ -11,7 +11,7 @@ enum CoordinationEngine: CaseIterable, Sendable {
         switch self {
         case .memory: try await body(MemoryCoordinationStore())
         case .etcd:
-            let server = try await EtcdServer()
+            let server = try await ServerProcess.retrying { try await EtcdServer() }
             let store = try EtcdCoordinationStore(endpoints: [server.endpoint], logger: quiet)
             do { try await body(store) } catch {
                 await store.close()

@@ -26,7 +26,7 @@ struct EtcdCoordinationStoreTests {
 
     @Test("a member that is away costs a turn, not the call")
     func rotation() async throws {
-        let server = try await EtcdServer()
+        let server = try await ServerProcess.retrying { try await EtcdServer() }
         try await with(["http://127.0.0.1:1", server.endpoint]) { store in
             for _ in 0..<3 {
                 let outcome = try await store.commit(Self.put)
@@ -48,7 +48,7 @@ struct EtcdCoordinationStoreTests {
 
     @Test("a member that falls silent leaves a write unknown, a read unavailable, and both are told in time")
     func silence() async throws {
-        let server = try await EtcdServer()
+        let server = try await ServerProcess.retrying { try await EtcdServer() }
         try await with([server.endpoint]) { store in
             _ = try await store.commit(Self.put)
             server.process.pause()
@@ -66,7 +66,7 @@ struct EtcdCoordinationStoreTests {
 
     @Test("a watch that broke off goes on behind the last change it delivered")
     func watchResumes() async throws {
-        let server = try await EtcdServer()
+        let server = try await ServerProcess.retrying { try await EtcdServer() }
         try await with([server.endpoint]) { store in
             let base = try await store.range(prefix: "/", after: nil, limit: 1).revision
             var changes = store.watch(prefix: "/", from: base + 1).makeAsyncIterator()
@@ -83,7 +83,7 @@ struct EtcdCoordinationStoreTests {
 
     @Test("old revisions are forgotten, so that etcd does not fill up")
     func compaction() async throws {
-        let server = try await EtcdServer()
+        let server = try await ServerProcess.retrying { try await EtcdServer() }
         try await with([server.endpoint]) { store in
             try await store.check()
             let first = try await store.commit(Self.put).revision
@@ -102,7 +102,7 @@ struct EtcdCoordinationStoreTests {
 
     @Test("commit cost", .enabled(if: ProcessInfo.processInfo.environment["TIDEGATE_MEASURE"] != nil))
     func commitCost() async throws {
-        let server = try await EtcdServer()
+        let server = try await ServerProcess.retrying { try await EtcdServer() }
         try await with([server.endpoint]) { store in
             let value = [UInt8](repeating: 7, count: 200)
             var revision: Revision = 0

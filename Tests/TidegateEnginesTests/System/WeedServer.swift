@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TidegateCore
 import TidegateEngines
 import TidegateTestKit
@@ -10,10 +11,11 @@ actor WeedServer {
 
     private var running: Task<(server: ServerProcess, directory: TemporaryDirectory, endpoint: String), any Error>?
     private var buckets = 0
+    private static let lastPID = Atomic<pid_t>(0)
 
     /// A store on a new bucket. `endpoint` as `http://127.0.0.1:PORT`.
     func settings() async throws -> S3Settings {
-        let running = running ?? Task { try await Self.start() }
+        let running = running ?? Task { try await ServerProcess.retrying { try await Self.start() } }
         self.running = running
         let endpoint = try await running.value.endpoint
         buckets += 1
@@ -46,24 +48,19 @@ actor WeedServer {
             """
         try Data(identities.utf8).write(to: URL(fileURLWithPath: directory.path + "/s3.json"))
         // Each door has a second one for gRPC, 10000 above it.
-        let ports = try (0..<4).map { _ in try lowPort() }
+        let ports = try (0..<4).map { _ in try ServerProcess.freePort() }
         let endpoint = "http://127.0.0.1:\(ports[0])"
         let server = try await ServerProcess(
             [
                 try path(), "-logtostderr=true", "server", "-dir=\(directory.path)", "-ip=127.0.0.1",
                 "-ip.bind=127.0.0.1", "-s3", "-s3.config=\(directory.path)/s3.json", "-s3.port=\(ports[0])",
-                "-s3.port.iceberg=0", "-master.port=\(ports[1])", "-volume.port=\(ports[2])",
+                "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.port=\(ports[1])", "-volume.port=\(ports[2])",
                 "-filer.port=\(ports[3])", "-master.volumeSizeLimitMB=64", "-volume.max=100",
             ], log: directory.path + "/log", until: endpoint)
+        // Nobody stops what all tests share: the process does, on its way out.
+        lastPID.store(server.pid, ordering: .relaxed)
+        atexit { kill(WeedServer.lastPID.load(ordering: .relaxed), SIGKILL) }
         return (server, directory, endpoint)
-    }
-
-    private static func lowPort() throws -> UInt16 {
-        for _ in 0..<200 {
-            let port = try ServerProcess.freePort()
-            if port < 55_000 { return port }
-        }
-        throw TidegateError(.unavailable, "No port is free that has another one 10000 above it.")
     }
 }
 

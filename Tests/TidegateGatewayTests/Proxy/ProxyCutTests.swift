@@ -194,17 +194,7 @@ struct ProxyCutTests {
         let directory = FileManager.default.temporaryDirectory.appending(path: "tidegate-listener-\(UUID())")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
-        let openssl = Process()
-        openssl.executableURL = URL(filePath: "/usr/bin/openssl")
-        openssl.currentDirectoryURL = directory
-        openssl.standardError = FileHandle.nullDevice
-        openssl.arguments = [
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out",
-            "cert.pem",
-        ]
-        try openssl.run()
-        openssl.waitUntilExit()
+        try makeCertificate(in: directory.path())
         var settings = DataPlaneSettings()
         settings.tls = .init(
             certificateChainFile: directory.path() + "/cert.pem", privateKeyFile: directory.path() + "/key.pem")

@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import NIOSSL
 import Testing
+import TidegateTestKit
 
 @testable import TidegateGateway
 
@@ -12,18 +13,7 @@ struct UpstreamTLSTests {
         let directory = FileManager.default.temporaryDirectory.appending(path: "tidegate-tls-\(UUID())")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
-        let openssl = Process()
-        openssl.executableURL = URL(filePath: "/usr/bin/openssl")
-        openssl.currentDirectoryURL = directory
-        openssl.standardError = FileHandle.nullDevice
-        openssl.arguments = [
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out",
-            "cert.pem",
-        ]
-        try openssl.run()
-        openssl.waitUntilExit()
-        try #require(openssl.terminationStatus == 0)
+        try makeCertificate(in: directory.path())
         try await body(directory.path())
     }
 
@@ -104,4 +94,14 @@ struct UpstreamTLSTests {
             #expect(try await stage.exchange(stage.origin(server, isTLS: true)).summary == "[tls]")
         }
     }
+}
+
+/// Writes `key.pem` and `cert.pem` for `localhost`, signed by itself.
+func makeCertificate(in directory: String) throws {
+    let openssl = try ChildProcess([
+        "/usr/bin/openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+        "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
+        directory + "/key.pem", "-out", directory + "/cert.pem",
+    ])
+    try #require(openssl.wait() == 0)
 }
