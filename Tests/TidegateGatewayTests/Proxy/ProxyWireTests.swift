@@ -149,7 +149,8 @@ struct ProxyWireTests {
         arguments: ["GET /v1/acc", "POST /v1/acc/g/openai/x HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\na"])
     func slow(part: String) async throws {
         var settings = DataPlaneSettings()
-        settings.headTimeout = .seconds(1)
+        // Long enough for the first bytes to arrive on a busy machine: without any, the connection just ends.
+        settings.headTimeout = .seconds(5)
         settings.bodyTimeout = .milliseconds(200)
         settings.tick = .milliseconds(10)
         try await ProxyStage.run(settings, script: { _, _, _ in }) { stage in
