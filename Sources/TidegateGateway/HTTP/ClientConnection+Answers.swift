@@ -23,9 +23,6 @@ extension ClientConnection {
         readIfWanted()
     }
 
-    /// Lowers or lifts the bound of this request's body; beyond it the request ends with 413.
-    func limitBody(to bytes: Int) { bodyBytesMax = bytes }
-
     /// Opens the answer. `headers` hold no hop-by-hop field; `content-length` when the size is known.
     func startAnswer(_ status: HTTPResponseStatus, _ headers: HTTPHeaders, hasLength: Bool) {
         guard let context, answer == .none else { return }
