@@ -7,6 +7,7 @@ extension LogRecord {
         case id = 1, gateway, startedAtMs, durationMs, latencyMs, eventID, provider, model, modelType, path, method
         case requestType, requestContentType, responseContentType, userAgent, step, attempts, statusCode, outcome, usage
         case usageSource, cost, priceVersion, metadata, flags, requestBytes, responseBytes, requestBody, responseBody
+        case requestObject, responseObject
     }
 
     package func encoded() -> [UInt8] {
@@ -41,6 +42,8 @@ extension LogRecord {
         writer.field(Field.responseBytes.rawValue, responseBytes)
         writer.field(Field.requestBody.rawValue, requestBody)
         writer.field(Field.responseBody.rawValue, responseBody)
+        writer.field(Field.requestObject.rawValue, requestObject)
+        writer.field(Field.responseObject.rawValue, responseObject)
         return writer.finish()
     }
 
@@ -97,6 +100,8 @@ extension LogRecord {
         case .responseBytes: responseBytes = try value.fixed()
         case .requestBody: requestBody = try value.take(value.remaining)
         case .responseBody: responseBody = try value.take(value.remaining)
+        case .requestObject: requestObject = try value.rest()
+        case .responseObject: responseObject = try value.rest()
         }
     }
 }

@@ -72,6 +72,9 @@ package struct LogRecord: Equatable, Sendable {
     package var responseBytes: UInt64 = 0
     package var requestBody: ArraySlice<UInt8> = []
     package var responseBody: ArraySlice<UInt8> = []
+    /// Keys of the objects that hold bodies too large to travel with the row; the inline body is empty then.
+    package var requestObject = ""
+    package var responseObject = ""
 
     package init(id: RecordID, gateway: GatewayUID, startedAtMs: Int64) {
         self.id = id

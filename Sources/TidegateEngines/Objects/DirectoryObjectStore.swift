@@ -77,6 +77,26 @@ package final class DirectoryObjectStore: ObjectStore {
         }
     }
 
+    package func put(contentsOf path: String, at key: String) async throws(TidegateError) {
+        let bytes = try await threads.run { () throws(TidegateError) in
+            do throws(SystemFailure) {
+                let file = try FileDescriptor(opening: path, O_RDONLY)
+                return try file.read(0..<(try file.size(path: path)), path: path)
+            } catch { throw error.error }
+        }
+        try await put(bytes, at: key)
+    }
+
+    package func get(_ key: String, into path: String) async throws(TidegateError) {
+        let bytes = try await get(key)
+        try await threads.run { () throws(TidegateError) in
+            do throws(SystemFailure) {
+                let file = try FileDescriptor(opening: path, O_WRONLY | O_CREAT | O_TRUNC)
+                try file.write(bytes, path: path)
+            } catch { throw error.error }
+        }
+    }
+
     package func list(prefix: String, after: String?, limit: Int) async throws(TidegateError) -> [String] {
         try await threads.run { () throws(TidegateError) in
             var listing = DirectoryListing(root: self.root, prefix: prefix, after: after, limit: max(limit, 0))

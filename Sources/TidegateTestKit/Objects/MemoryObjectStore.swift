@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Synchronization
 package import TidegateCore
 
@@ -63,6 +64,20 @@ package final class MemoryObjectStore: ObjectStore {
     package func get(_ key: String, range: Range<Int>) async throws(TidegateError) -> [UInt8] {
         try ObjectKeyRule.check(range)
         return Array(try await get(key).dropFirst(range.lowerBound).prefix(range.count))
+    }
+
+    package func put(contentsOf path: String, at key: String) async throws(TidegateError) {
+        guard let content = FileManager.default.contents(atPath: path) else {
+            throw TidegateError(.notFound, "There is no file \(path).")
+        }
+        try await put(Array(content), at: key)
+    }
+
+    package func get(_ key: String, into path: String) async throws(TidegateError) {
+        let bytes = try await get(key)
+        guard FileManager.default.createFile(atPath: path, contents: Data(bytes)) else {
+            throw TidegateError(.unavailable, "The file \(path) cannot be written.")
+        }
     }
 
     package func list(prefix: String, after: String?, limit: Int) async throws(TidegateError) -> [String] {

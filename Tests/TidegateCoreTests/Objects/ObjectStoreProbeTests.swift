@@ -22,6 +22,12 @@ struct ObjectStoreProbeTests {
             return try await honest.get(
                 key, range: range.lowerBound..<(isOff ? range.upperBound + 1 : range.upperBound))
         }
+        func put(contentsOf path: String, at key: String) async throws(TidegateError) {
+            try await honest.put(contentsOf: path, at: key)
+        }
+        func get(_ key: String, into path: String) async throws(TidegateError) {
+            try await honest.get(key, into: path)
+        }
         func list(prefix: String, after: String?, limit: Int) async throws(TidegateError) -> [String] {
             let after = broken == .paging ? nil : after
             let keys = try await honest.list(prefix: prefix, after: after, limit: limit)

@@ -1,6 +1,7 @@
 internal import AsyncHTTPClient
 internal import Crypto
 internal import FoundationEssentials
+internal import Glibc
 package import Logging
 internal import NIOCore
 internal import NIOHTTP1
@@ -100,6 +101,23 @@ package final class S3ObjectStore: ObjectStore {
             return last
         }
         try (outcome ?? .failure(TidegateError(.unavailable, "The put was given up."))).get()
+    }
+
+    package func put(contentsOf path: String, at key: String) async throws(TidegateError) {
+        let bytes: [UInt8]
+        do throws(SystemFailure) {
+            let file = try FileDescriptor(opening: path, O_RDONLY)
+            bytes = try file.read(0..<(try file.size(path: path)), path: path)
+        } catch { throw error.error }
+        try await put(bytes, at: key)
+    }
+
+    package func get(_ key: String, into path: String) async throws(TidegateError) {
+        let bytes = try await get(key)
+        do throws(SystemFailure) {
+            let file = try FileDescriptor(opening: path, O_WRONLY | O_CREAT | O_TRUNC)
+            try file.write(bytes, path: path)
+        } catch { throw error.error }
     }
 
     package func get(_ key: String) async throws(TidegateError) -> [UInt8] {
