@@ -24,11 +24,46 @@ package struct CoordinationKeys: Equatable, Sendable {
     package func gatewayIndex(_ uid: GatewayUID) -> String { root + "uid/\(uid)" }
     package func tokens(of account: String) -> String { accounts + "\(account)/token/" }
     package func token(_ account: String, _ id: String) -> String { tokens(of: account) + id }
-    package func gone(_ uid: GatewayUID) -> String { root + "gone/\(uid)" }
+    package func gone(_ uid: GatewayUID) -> String { goneGateways + "\(uid)" }
+    package var goneGateways: String { root + "gone/" }
     package func edge(_ stream: StreamID) -> String { root + "edge/\(stream)" }
 
-    /// Key of a log object in the object store: the epoch in it keeps a zombie from overwriting its successor's (A4).
+    // MARK: - Object store
+
+    /// Key of a log object: the epoch in it keeps a zombie from overwriting its successor's (A4).
     package func logObject(_ slot: SlotID, epoch: Epoch, n: LogIndex) -> String {
         "\(generation)/log/\(slot)/\(epoch)/\(n)"
+    }
+    package func logObject(_ slot: SlotID, _ step: LineageStep, n: LogIndex) -> String {
+        "\(step.generation ?? generation)/log/\(slot)/\(step.epoch)/\(n)"
+    }
+    package func logObjects(_ slot: SlotID) -> String { "\(generation)/log/\(slot)/" }
+    /// - Parameter rand: never used twice, so that a second try has a name of its own.
+    package func manifest(_ slot: SlotID, epoch: Epoch, n: LogIndex, rand: String) -> String {
+        "\(generation)/snap/\(slot)/\(epoch)/\(n)-\(rand)"
+    }
+    package func manifests(_ slot: SlotID) -> String { "\(generation)/snap/\(slot)/" }
+    package func database(_ uid: GatewayUID, epoch: Epoch, n: LogIndex, rand: String) -> String {
+        "\(generation)/db/\(uid)/\(epoch)/\(n)-\(rand)"
+    }
+    package func databases(_ uid: GatewayUID) -> String { "\(generation)/db/\(uid)/" }
+
+    package func parts(ofLogObject key: String, _ slot: SlotID) -> (epoch: Epoch, n: LogIndex)? {
+        let parts = rest(of: key, behind: logObjects(slot))
+        guard parts.count == 2, let epoch = Epoch(parts[0]), let n = LogIndex(parts[1]) else { return nil }
+        return (epoch, n)
+    }
+    package func epoch(ofManifest key: String, _ slot: SlotID) -> Epoch? {
+        let parts = rest(of: key, behind: manifests(slot))
+        return parts.count == 2 ? Epoch(parts[0]) : nil
+    }
+    package func epoch(ofDatabase key: String, _ uid: GatewayUID) -> Epoch? {
+        let parts = rest(of: key, behind: databases(uid))
+        return parts.count == 2 ? Epoch(parts[0]) : nil
+    }
+
+    private func rest(of key: String, behind prefix: String) -> [Substring] {
+        guard key.hasPrefix(prefix) else { return [] }
+        return key.dropFirst(prefix.count).split(separator: "/", omittingEmptySubsequences: false)
     }
 }

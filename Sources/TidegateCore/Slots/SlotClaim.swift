@@ -7,7 +7,9 @@ package struct SlotClaim: Equatable, Sendable {
     /// The log's end at the claim; `nil` while the slot has no object. Nobody but this epoch moves it any more.
     package let head: SlotHead?
     package let headRevision: Revision
-    package let lineage: [LineageStep]
+    /// `snap` as the claim writes it: with this epoch at the lineage's end.
+    package let snapshot: SlotSnapshot
+    package let claims: SlotOwner.Claims
     package let transaction: CoordinationTransaction
     private let incarnation: String
 
@@ -19,7 +21,8 @@ package struct SlotClaim: Equatable, Sendable {
     /// - Parameter reads: the answers of `reading`.
     /// - Throws: `.corrupt` when a document is not ours: claiming over it could lose a log.
     package init(
-        _ slot: SlotID, keys: CoordinationKeys, reads: [KeyValue?], incarnation: IncarnationID, nowMs: Int64
+        _ slot: SlotID, keys: CoordinationKeys, reads: [KeyValue?], incarnation: IncarnationID, nowMs: Int64,
+        settings: SlotSettings = SlotSettings()
     ) throws(TidegateError) {
         guard reads.count == 3 else { throw TidegateError(.internalError, "A claim needs three reads.") }
         let owner: SlotOwner? = try reads[0].map { entry throws(TidegateError) in try DocumentCoding.decode(from: entry)
@@ -34,9 +37,16 @@ package struct SlotClaim: Equatable, Sendable {
         guard !overflow else { throw TidegateError(.corrupt, "The epoch of \(slot) is used up.") }
         epoch = next
         headRevision = reads[1]?.modRevision ?? 0
-        lineage = (snapshot?.lineage ?? []) + [LineageStep(epoch: next, firstN: (head?.n ?? 0) + 1)]
-        let claims = SlotOwner.Claims(
-            count: (owner?.claims.count ?? 0) &+ 1, sinceMs: owner?.claims.sinceMs ?? nowMs)
+        guard owner?.minReader ?? 1 <= Self.formatVersion else {
+            throw TidegateError(
+                .invalidConfiguration,
+                "The log of \(slot) needs a build that reads format \(owner?.minReader ?? 1); this one reads "
+                    + "\(Self.formatVersion). Roll forward.")
+        }
+        var published = snapshot ?? SlotSnapshot(lineage: [])
+        published.lineage.append(LineageStep(epoch: next, firstN: (head?.n ?? 0) + 1))
+        self.snapshot = published
+        claims = Self.count(after: owner?.claims, nowMs: nowMs, windowMs: settings.claimsWindowMs)
         transaction = CoordinationTransaction(
             compare: [
                 .modRevision(key: keys.owner(slot), equals: reads[0]?.modRevision ?? 0),
@@ -47,10 +57,36 @@ package struct SlotClaim: Equatable, Sendable {
                 .put(
                     key: keys.owner(slot),
                     value: try DocumentCoding.encode(
-                        SlotOwner(epoch: next, inc: incarnation.description, state: .owned, claims: claims))),
-                .put(
-                    key: keys.snapshot(slot), value: try DocumentCoding.encode(SlotSnapshot(lineage: lineage))),
+                        SlotOwner(
+                            epoch: next, inc: incarnation.description, state: .owned, claims: claims,
+                            minReader: owner?.minReader))),
+                .put(key: keys.snapshot(slot), value: try DocumentCoding.encode(published)),
             ])
+    }
+
+    /// The newest log format that this build reads and writes (A30).
+    package static let formatVersion = 1
+
+    private static func count(
+        after claims: SlotOwner.Claims?, nowMs: Int64, windowMs: Int64
+    ) -> SlotOwner.Claims {
+        let fresh = SlotOwner.Claims(count: 1, sinceMs: nowMs)
+        guard let claims else { return fresh }
+        let (age, overflow) = nowMs.subtractingReportingOverflow(claims.sinceMs)
+        // A clock that went back says nothing about age: count on, which only makes the replay more careful.
+        guard !overflow, age <= windowMs else { return fresh }
+        return SlotOwner.Claims(count: claims.count &+ 1, sinceMs: claims.sinceMs)
+    }
+
+    /// The transaction by which the owner leaves: `own` free under the same epoch, so that anybody may claim the next one.
+    package static func release(
+        _ slot: SlotID, keys: CoordinationKeys, epoch: Epoch, fence: Revision, hint: String?
+    ) throws(TidegateError) -> CoordinationTransaction {
+        let free = SlotOwner(
+            epoch: epoch, inc: nil, state: .free, claims: SlotOwner.Claims(count: 0, sinceMs: 0), hint: hint)
+        return CoordinationTransaction(
+            compare: [.modRevision(key: keys.owner(slot), equals: fence)],
+            then: [.put(key: keys.owner(slot), value: try DocumentCoding.encode(free))])
     }
 
     /// After an outcome that is not known to be success: whether the claim happened all the same (A4).

@@ -21,6 +21,10 @@ package struct SlotCore: Sendable {
         case readFailed
         case applied(LogIndex)
         case applyFailed(LogIndex)
+        /// Somebody wants the databases to stand still for a moment, between two objects.
+        case pin
+        /// They may go on.
+        case unpin
         /// Flush at once from now on.
         case drain
     }
@@ -32,6 +36,8 @@ package struct SlotCore: Sendable {
         case commit(SlotHead, ownRevision: Revision, headRevision: Revision)
         case readBack(after: Duration)
         case apply(LogIndex, after: Duration)
+        /// Everything up to here is applied, and nothing more until `unpin`.
+        case pinned(LogIndex)
         case acknowledge(LogIndex)
         /// Send `tick` at this time.
         case wake(at: Duration)
@@ -66,7 +72,10 @@ package struct SlotCore: Sendable {
     private var objects: [Object] = []
     private var commit = Commit.idle
     private var commitFailures = 0
-    private var isApplying = false
+    /// The lane in which databases change: one object, or a pin, at a time.
+    private enum Lane { case free, applying, pinned }
+    private var lane = Lane.free
+    private var isPinWanted = false
     private var openBytes = 0
     private var openSince: Duration?
     private var lastSeal: Duration?
@@ -106,6 +115,10 @@ package struct SlotCore: Sendable {
             openSince = openSince ?? now
         case .tick: if let wakeAt, wakeAt <= now { self.wakeAt = nil }
         case .drain: isDraining = true
+        case .pin: isPinWanted = true
+        case .unpin:
+            isPinWanted = false
+            if lane == .pinned { lane = .free }
         case .sealed(let n, let length, let crc): effects += sealed(n, length: length, crc: crc)
         case .stored(let n): change(n, from: .storing) { $0.stage = .stored }
         case .storeFailed(let n):
@@ -183,9 +196,9 @@ package struct SlotCore: Sendable {
     }
 
     private mutating func applied(_ n: LogIndex) -> [Effect] {
-        guard isApplying, let first = objects.first, first.n == n else { return [] }
+        guard lane == .applying, let first = objects.first, first.n == n else { return [] }
         objects.removeFirst()
-        isApplying = false
+        lane = .free
         appliedN = n
         waitingBytes -= first.waitingBytes
         return [.acknowledge(n)]
@@ -198,8 +211,12 @@ package struct SlotCore: Sendable {
             commit = .asked(next.n)
             effects.append(.commit(frozenHead(of: next), ownRevision: ownRevision, headRevision: headRevision))
         }
-        if !isApplying, let first = objects.first, first.stage == .committed {
-            isApplying = true
+        if lane == .free, isPinWanted {
+            lane = .pinned
+            isPinWanted = false
+            effects.append(.pinned(appliedN))
+        } else if lane == .free, let first = objects.first, first.stage == .committed {
+            lane = .applying
             effects.append(.apply(first.n, after: .zero))
         }
         return effects

@@ -14,6 +14,22 @@ package struct SlotSettings: Equatable, Sendable {
     package var retryFirst: Duration = .milliseconds(20)
     package var retryMax: Duration = .seconds(2)
 
+    /// A snapshot is due after so many log objects, so many bytes of log, or so long after the first change (protocol §6).
+    package var snapshotObjects = 256
+    package var snapshotBytes = 64 << 20
+    package var snapshotAge: Duration = .seconds(600)
+    /// Recovery that replayed more than this takes a snapshot at once (protocol §5.6).
+    package var replayedMax = 64
+    /// Log objects fetched at a time during recovery: also the bound of what it holds in memory.
+    package var recoveryReadsMax = 32
+    /// How long log objects that two snapshots cover are kept all the same, for people who repair.
+    package var logRetention: Duration = .zero
+    /// How long a committed object is looked for before it counts as lost (protocol §5).
+    package var holeAfter: Duration = .seconds(30)
+    /// So many claims within the window, and the log is replayed in guarded mode (A13).
+    package var guardedClaims = 3
+    package var claimsWindowMs: Int64 = 600_000
+
     package init() {}
 
     package func retryDelay(_ failures: Int) -> Duration {

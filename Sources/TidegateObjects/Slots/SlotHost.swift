@@ -108,6 +108,7 @@ package actor SlotHost {
         case .commit(let head, let own, let revision): commit(head, own: own, revision: revision)
         case .readBack(let delay): readBack(after: delay)
         case .apply(let n, let delay): apply(n, after: delay)
+        case .pinned: step(.unpin)
         case .acknowledge(let n): acknowledge(n)
         case .wake(let time):
             let delay = max(.zero, time - now)

@@ -47,7 +47,7 @@ struct SlotRecovery: Sendable {
     }
 
     private func fetch(_ n: LogIndex) async -> Result<LogObject, TidegateError> {
-        let lineage = SlotSnapshot(lineage: claim.lineage)
+        let lineage = claim.snapshot
         do throws(TidegateError) {
             guard let epoch = lineage.epoch(of: n) else {
                 throw TidegateError(.corrupt, "The lineage of \(claim.slot) does not say who wrote object \(n).")

@@ -154,6 +154,7 @@ struct SlotSimulation {
         case .apply(let n, _):
             if n > committedN { violations.append("I7 \(n) applied before its commit") }
             post(.event(luck == 0 ? .applyFailed(n) : .applied(n)), node)
+        case .pinned: handle(.unpin, node: node)
         case .acknowledge(let n): acked.formUnion(nodes[node].sealed[n]?.rows ?? [])
         case .wake(let time): queue.append((time, node, .event(.tick)))
         case .fenced: nodes[node].isAlive = false
