@@ -8,17 +8,19 @@ package final class Objects: RecordReceiver, LogService, Sendable {
     private let tasks = Mutex<[Task<Void, Never>]>([])
     private let clock: any WallClock
 
-    /// - Parameter incarnation: random per process; two processes with one would take each other's claims for their own.
+    /// - Parameters:
+    ///   - incarnation: random per process; two processes with one would take each other's claims for their own.
+    ///   - mintName: random letters and digits, never the same twice: part of the names of objects.
     package init(
         region: String, slotCount: Int = 16, incarnation: IncarnationID, coordination: any CoordinationStore,
         store: any ObjectStore, keys: CoordinationKeys, storage: any GatewayStorageProvider, clock: any WallClock,
-        settings: ObjectsSettings, logger: Logger
+        settings: ObjectsSettings, logger: Logger, mintName: @escaping @Sendable () -> String
     ) {
         self.clock = clock
         let world = SlotWorld(
             incarnation: incarnation, coordination: coordination, store: store, keys: keys, storage: storage,
-            registry: DocumentRegistry(store: coordination, keys: keys),
-            committer: NodeCommitter(store: coordination), clock: clock, settings: settings, logger: logger)
+            registry: DocumentRegistry(store: coordination, keys: keys), clock: clock, settings: settings, logger: logger,
+            mintName: mintName)
         let neighbours = Mailboxes()
         hosts = (0..<max(1, slotCount)).map { index in
             SlotHost(SlotID(region: region, index: index), world: world) { await neighbours.reclaim($0) }
@@ -141,6 +143,10 @@ package final class Objects: RecordReceiver, LogService, Sendable {
         /// Gateways that are open here.
         package var gateways: Int
         package var isServing: Bool
+        /// Committed objects that are lost, with their rows.
+        package var holes: [LogIndex]
+        /// Where recovery would start.
+        package var snapshotN: LogIndex
     }
 
     package func slotStatus() async -> [SlotStatus] {
@@ -172,7 +178,8 @@ extension SlotHost {
     func status() -> Objects.SlotStatus {
         Objects.SlotStatus(
             slot: slot, epoch: core?.epoch ?? 0, n: core?.committedN ?? 0,
-            gateways: rooms.values.count { $0.state == .open }, isServing: phase == .serving)
+            gateways: rooms.values.count { $0.state == .open }, isServing: phase == .serving,
+            holes: upkeep?.holes ?? [], snapshotN: upkeep?.snapshots?.snapshot.cur?.n ?? 0)
     }
 }
 

@@ -134,15 +134,15 @@ struct DatabaseApplyTests {
         let record = DatabaseFixture.record(&seed, 1)
         for (boot, found) in [("x", LogIndex(0)), ("x", 7), ("y", 0), ("y", 7)] {
             let databases = fixture.databases(bootID: boot)
-            let log = try await databases.open(DatabaseFixture.gateway, slot: DatabaseFixture.slot)
+            let log = try await databases.open(DatabaseFixture.gateway, slot: DatabaseFixture.slot, from: nil)
             #expect(try await log.state().appliedN == found)
             _ = try await log.apply(n: 7, epoch: 1, [DatabaseFixture.entry(record, n: 7, index: 0, sequence: 1)])
             await log.close()
         }
         let databases = fixture.databases(bootID: "y")
-        let log = try await databases.open(DatabaseFixture.gateway, slot: DatabaseFixture.slot)
+        let log = try await databases.open(DatabaseFixture.gateway, slot: DatabaseFixture.slot, from: nil)
         try await log.destroy()
-        let again = try await databases.open(DatabaseFixture.gateway, slot: DatabaseFixture.slot)
+        let again = try await databases.open(DatabaseFixture.gateway, slot: DatabaseFixture.slot, from: nil)
         #expect(try await again.state() == GatewayState())
         await databases.closeAll()
     }
@@ -152,7 +152,8 @@ struct DatabaseApplyTests {
         let databases = fixture.databases(connectedMax: 2)
         var logs: [any GatewayStorage] = []
         for index in 0..<6 {
-            logs.append(try await databases.open(GatewayUID(bits: UInt128(index + 1)), slot: DatabaseFixture.slot))
+            logs.append(
+                try await databases.open(GatewayUID(bits: UInt128(index + 1)), slot: DatabaseFixture.slot, from: nil))
         }
         for round in 1...3 {
             for log in logs { _ = try await log.apply(n: LogIndex(round), epoch: 1, []) }

@@ -1,6 +1,7 @@
 import Foundation
 import TidegateCore
 import TidegateObjects
+import TidegateTestKit
 
 /// SplitMix64: the same seed gives the same run.
 struct DatabaseSeed: RandomNumberGenerator {
@@ -25,17 +26,20 @@ final class DatabaseFixture: Sendable {
     static let baseMs: Int64 = 1_764_000_000_000
 
     let folder: String
+    let store = MemoryObjectStore()
     init() { folder = NSTemporaryDirectory() + "tidegate-db-" + UUID().uuidString }
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     func databases(bootID: String = "boot-1", connectedMax: Int = 8, queryLimit: Duration = .seconds(30))
         -> GatewayDatabases
     {
-        GatewayDatabases(folder: folder, bootID: bootID, connectedMax: connectedMax, queryLimit: queryLimit)
+        GatewayDatabases(
+            folder: folder, bootID: bootID, store: store, connectedMax: connectedMax, queryLimit: queryLimit)
     }
 
     func open(_ name: String = "a") async throws -> GatewayLog {
-        try await GatewayDatabases(folder: folder + "/" + name, bootID: "boot-1").log(Self.gateway, slot: Self.slot)
+        try await GatewayDatabases(folder: folder + "/" + name, bootID: "boot-1", store: store).log(
+            Self.gateway, slot: Self.slot)
     }
 
     static func record(_ seed: inout DatabaseSeed, _ index: Int) -> LogRecord {

@@ -183,7 +183,7 @@ struct DatabaseQueryTests {
     @Test("a query past its deadline ends with its own error")
     func deadline() async throws {
         let databases = fixture.databases(queryLimit: .zero)
-        let log = try await databases.open(DatabaseFixture.gateway, slot: DatabaseFixture.slot)
+        let log = try await databases.open(DatabaseFixture.gateway, slot: DatabaseFixture.slot, from: nil)
         let error = await #expect(throws: TidegateError.self) { try await log.logs(LogQuery()) }
         #expect(error?.code == .deadlineExceeded)
         await databases.closeAll()

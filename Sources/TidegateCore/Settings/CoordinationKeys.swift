@@ -48,6 +48,11 @@ package struct CoordinationKeys: Equatable, Sendable {
     }
     package func databases(_ uid: GatewayUID) -> String { "\(generation)/db/\(uid)/" }
 
+    /// Prefixes of everything that belongs to one gateway alone.
+    package func objects(of uid: GatewayUID) -> [String] {
+        ["db", "seg", "body"].map { "\(generation)/\($0)/\(uid)/" }
+    }
+
     package func parts(ofLogObject key: String, _ slot: SlotID) -> (epoch: Epoch, n: LogIndex)? {
         let parts = rest(of: key, behind: logObjects(slot))
         guard parts.count == 2, let epoch = Epoch(parts[0]), let n = LogIndex(parts[1]) else { return nil }

@@ -55,14 +55,22 @@ struct Assembly {
         outboxSettings.mode = settings.capture == .power ? .power : .process
         outboxSettings.bytesMax = settings.outboxBytesMax
         outbox = try Outbox.open(directory: state.outbox, settings: outboxSettings, clock: clock, logger: logger)
-        databases = GatewayDatabases(folder: state.objects, bootID: StateDirectory.bootID())
+        databases = GatewayDatabases(
+            folder: state.objects, bootID: StateDirectory.bootID(), store: engines.store)
         var objectsSettings = ObjectsSettings()
         // Every put costs money there, and a second of visibility is what protocol §12 trades for it.
-        if engines.isShared { objectsSettings.slot.flushSpacing = .seconds(1) }
+        if engines.isShared {
+            objectsSettings.slot.flushSpacing = .seconds(1)
+            objectsSettings.slot.logRetention = .seconds(3_600)
+        }
         objects = Objects(
             region: settings.region, slotCount: Self.slotCount, incarnation: incarnationID, coordination: coordination,
             store: engines.store, keys: keys, storage: databases, clock: clock, settings: objectsSettings,
-            logger: logger)
+            logger: logger,
+            mintName: {
+                var random = SystemRandomNumberGenerator()
+                return String(random.next(), radix: 36)
+            })
         accounts = AccountManager(
             store: coordination, keys: keys, logs: objects, region: settings.region, clock: clock,
             mintUID: {

@@ -7,15 +7,17 @@ struct DatabaseFile: Sendable {
     let path: String
     let identity: DatabaseIdentity
 
-    /// Keeps the file if it is a faithful cache, else starts an empty one.
-    func openOrReplace() throws -> DatabaseQueue {
-        if FileManager.default.fileExists(atPath: path) {
-            if let kept = try? connect(readOnly: false) {
-                if (try? kept.inDatabase { try identity.matches($0) }) == true { return kept }
-                try? kept.close()
-            }
-            try remove()
-        }
+    /// - Returns: `nil` when there is no file, or none that can be kept.
+    func openIfFaithful() throws -> DatabaseQueue? {
+        guard FileManager.default.fileExists(atPath: path), let kept = try? connect(readOnly: false) else { return nil }
+        if (try? kept.inDatabase { try identity.matches($0) }) == true { return kept }
+        try? kept.close()
+        return nil
+    }
+
+    /// Starts an empty one in the place of whatever was there.
+    func replace() throws -> DatabaseQueue {
+        try remove()
         let folder = (path as NSString).deletingLastPathComponent
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let fresh = try connect(readOnly: false)
@@ -41,9 +43,12 @@ struct DatabaseFile: Sendable {
 
     /// `synchronous=OFF`: the log is the truth, the file only has to survive the process. Pages of 16 KiB halve the cost of
     /// an insert. The writer checkpoints by itself, between transactions.
-    func connect(readOnly: Bool) throws -> DatabaseQueue {
+    ///
+    /// - Parameter isPinned: a transaction may stay open from one access to the next.
+    func connect(readOnly: Bool, isPinned: Bool = false) throws -> DatabaseQueue {
         var configuration = Configuration()
         configuration.readonly = readOnly
+        configuration.allowsUnsafeTransactions = isPinned
         configuration.busyMode = .timeout(5)
         configuration.label = "tidegate.gateway"
         configuration.prepareDatabase { db in

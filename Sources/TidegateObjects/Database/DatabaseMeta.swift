@@ -47,6 +47,11 @@ struct DatabaseIdentity: Equatable, Sendable {
             ])
     }
 
+    /// Makes a copy from another machine, or another start of this one, ours.
+    func adopt(_ db: Database) throws {
+        try db.run("UPDATE meta SET bootID = ?", [.text(bootID)])
+    }
+
     /// Whether the file is ours, of this start of the machine, and does not contradict itself. Cheap whatever its size.
     func matches(_ db: Database) throws -> Bool {
         var rows = 0

@@ -21,6 +21,7 @@ package actor GatewayLog: GatewayStorage {
     private let limits: Limits
     private let strand: DatabaseStrand
     private let scanners: [LogScanner]
+    let copies: DatabaseCopies
     private var queue: DatabaseQueue?
     private var meta: DatabaseMeta?
     private var pages = PageMemory()
@@ -28,19 +29,21 @@ package actor GatewayLog: GatewayStorage {
     private var unflushedBytes: Int64 = 0
     private var walBytes: Int64 = 0
     private var isEnded = false
+    private var isRestoring = false
     private let origin = ContinuousClock.now
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { strand.asUnownedSerialExecutor() }
 
     init(
         file: DatabaseFile, open: OpenDatabases, codecs: BodyCodecs, limits: Limits, strand: DatabaseStrand,
-        scanStrands: [DatabaseStrand]
+        scanStrands: [DatabaseStrand], copies: DatabaseCopies
     ) {
         self.file = file
         self.open = open
         self.codecs = codecs
         self.limits = limits
         self.strand = strand
+        self.copies = copies
         scanners = scanStrands.map { LogScanner(file: file, strand: $0) }
         runningScans = scanStrands.map { _ in 0 }
     }
@@ -169,8 +172,8 @@ package actor GatewayLog: GatewayStorage {
         do { try file.remove() } catch { throw .database(error, "Deleting the files") }
     }
 
-    /// Opens the file, or replaces it when it is no faithful cache.
-    func start() async throws(TidegateError) {
+    /// Opens the file when it is a faithful cache and no older than `base`; else makes it from that, or empty.
+    func start(from base: SnapshotManifest.Item?) async throws(TidegateError) {
         await makeRoom()
         guard queue == nil, !isEnded else {
             if isEnded { throw Self.ended }
@@ -181,12 +184,38 @@ package actor GatewayLog: GatewayStorage {
             return
         }
         do {
-            let queue = try file.openOrReplace()
+            var found = try file.openIfFaithful()
+            if let base, let old = found,
+                try old.inDatabase({ try DatabaseMeta.read($0) })?.appliedN ?? 0 < base.appliedN
+            {
+                try old.close()
+                found = nil
+            }
+            if found == nil, let base {
+                guard !isRestoring else {
+                    throw TidegateError(.unavailable, "The gateway's database is being fetched. Try again.")
+                }
+                isRestoring = true
+                defer { isRestoring = false }
+                try await copies.restore(base)
+                guard !isEnded else { throw Self.ended }
+                found = try file.openIfFaithful()
+                guard found != nil else {
+                    throw TidegateError(.corrupt, "The snapshot \(base.key) is no database of this gateway.")
+                }
+            }
+            let queue = try found ?? file.replace()
             self.queue = queue
             meta = try queue.inDatabase { try DatabaseMeta.read($0) }
         } catch {
             throw .database(error, "Opening the database")
         }
+    }
+
+    /// What `pin` holds: the newest log object that is applied.
+    func appliedMark() async throws(TidegateError) -> LogIndex {
+        await makeRoom()
+        return try connected().1.appliedN
     }
 
     /// Gives the connections up; the next use opens them again. Waits for no query: those that run close their own when

@@ -22,14 +22,34 @@ package protocol GatewayStorage: Sendable {
     /// LSN of the `count`-th oldest row, for eviction; `nil` when there are no rows.
     func oldest(_ count: Int) async throws(TidegateError) -> UInt64?
 
+    /// Holds the present content for a copy, whatever is applied meanwhile. Call it between two applies.
+    func pin() async throws(TidegateError) -> any PinnedContent
+
+    /// Keys of objects that entries up to and including `n` made garbage, and that no entry has noted as collected.
+    func garbage(through n: LogIndex) async throws(TidegateError) -> [String]
+
     func close() async
 
     /// Closes and deletes the files.
     func destroy() async throws(TidegateError)
 }
 
+/// A gateway's content as of one moment, until it is stored or let go.
+package protocol PinnedContent: Sendable {
+    /// Newest log object in it.
+    var appliedN: LogIndex { get }
+    /// Puts a copy into the object store. Lets go of the content, whatever comes of it.
+    func store(at key: String) async throws(TidegateError) -> SnapshotManifest.Item
+    func letGo() async
+}
+
 package protocol GatewayStorageProvider: Sendable {
-    func open(_ gateway: GatewayUID, slot: SlotID) async throws(TidegateError) -> any GatewayStorage
+    /// Opens a gateway's content: what lies here already, when it is no older than `base`, else `base`.
+    /// - Parameter base: the gateway in the snapshot that the slot was recovered from, or in a newer one; `nil` when it is
+    ///   in none.
+    func open(
+        _ gateway: GatewayUID, slot: SlotID, from base: SnapshotManifest.Item?
+    ) async throws(TidegateError) -> any GatewayStorage
 }
 
 package struct GatewayState: Equatable, Sendable {

@@ -15,7 +15,7 @@ extension SlotHost {
         var item = item
         switch phase {
         case .serving: break
-        case .starting, .draining:
+        case .starting, .draining, .leaving:
             let delay = world.settings.overloadedDelay
             return item.tracker.settle(item.rest, as: .later(after: delay, reason: .recovering))
         case .fenced, .stopped: return item.tracker.settle(item.rest, as: .moved)

@@ -8,9 +8,12 @@ extension SlotHost {
         let room = GatewayRoom(uid: uid, settings: world.settings.allowance)
         rooms[uid] = room
         let known = storages[uid]
+        let base = upkeep?.items[uid]
         start { [mailbox, world, slot] in
             do throws(TidegateError) {
-                mailbox.post(.opened(uid, .success(try await Self.open(uid, known: known, world: world, slot: slot))))
+                mailbox.post(
+                    .opened(uid, .success(try await Self.open(uid, known: known, base: base, world: world, slot: slot)))
+                )
             } catch {
                 mailbox.post(.opened(uid, .failure(error)))
             }
@@ -19,11 +22,11 @@ extension SlotHost {
     }
 
     private static func open(
-        _ uid: GatewayUID, known: (any GatewayStorage)?, world: SlotWorld, slot: SlotID
+        _ uid: GatewayUID, known: (any GatewayStorage)?, base: SnapshotManifest.Item?, world: SlotWorld, slot: SlotID
     ) async throws(TidegateError) -> OpenedGateway? {
         guard let registration = try await world.registry.lookup(uid) else { return nil }
         let storage: any GatewayStorage
-        if let known { storage = known } else { storage = try await world.storage.open(uid, slot: slot) }
+        if let known { storage = known } else { storage = try await world.storage.open(uid, slot: slot, from: base) }
         // Only this slot's owner changes the quota, and that is us since the claim: this read cannot grow old.
         let quota: QuotaDocument? = try await world.coordination.get(world.keys.quota(registration.account, uid))
             .map { entry throws(TidegateError) in try DocumentCoding.decode(from: entry) }

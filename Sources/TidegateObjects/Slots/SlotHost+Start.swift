@@ -3,55 +3,54 @@ internal import TidegateCore
 
 /// Claim and recovery (protocol §5).
 extension SlotHost {
-    /// Becomes the owner and replays the log. Afterwards everything committed is applied.
+    /// Becomes the owner and replays what the snapshot does not hold. Afterwards everything committed is applied.
     func claimAndRecover() async throws(TidegateError) {
-        let (claim, fence) = try await claim()
-        self.fence = fence
-        let recovery = SlotRecovery(
-            claim: claim, store: world.store, keys: world.keys, readsMax: world.settings.recoveryReadsMax)
-        var applied: [GatewayUID: LogIndex?] = [:]
-        try await recovery.replay { object throws(TidegateError) in
-            for section in object.sections {
-                if applied[section.gateway] == nil { applied[section.gateway] = try await recovering(section.gateway) }
-                guard let mark = applied[section.gateway] ?? nil, mark < object.n,
-                    let storage = storages[section.gateway]
-                else { continue }
-                _ = try await storage.apply(n: object.n, epoch: object.epoch, section.entries)
-            }
+        let outcome: SlotClaimer.Outcome
+        do {
+            outcome = try await SlotClaimer(slot, world: world).run(into: self)
+        } catch {
+            throw (error as? TidegateError)
+                ?? TidegateError(.internalError, "The claim of \(slot) was given up.", cause: error)
         }
+        let claimed = outcome.claimed
+        fence = claimed.fence
         core = SlotCore(
-            epoch: claim.epoch, ownRevision: fence, head: claim.head, headRevision: claim.headRevision,
-            settings: world.settings.slot)
+            epoch: claimed.claim.epoch, ownRevision: claimed.fence, head: claimed.claim.head,
+            headRevision: claimed.claim.headRevision, settings: world.settings.slot)
+        startUpkeep(claimed)
         phase = .serving
         world.logger.info(
             "Slot owned",
-            metadata: ["slot": "\(slot)", "epoch": "\(claim.epoch)", "n": "\(claim.head?.n ?? 0)"])
+            metadata: [
+                "slot": "\(slot)", "epoch": "\(claimed.claim.epoch)", "n": "\(claimed.claim.head?.n ?? 0)",
+                "replayed": "\(claimed.replayed)",
+            ])
+    }
+}
+
+extension SlotHost: SlotClaimer.Target {
+    func start(from manifest: SnapshotManifest?) { upkeep = SlotUpkeep(manifest) }
+
+    func replay(_ object: LogObject, isGuarded: Bool) async throws(TidegateError) {
+        for section in object.sections {
+            let mark = try await recovering(section.gateway)
+            guard let mark, mark < object.n, let storage = storages[section.gateway] else { continue }
+            _ = try await storage.apply(n: object.n, epoch: object.epoch, section.entries)
+        }
+        upkeep?.note(object.n, crc: object.crc, gateways: object.sections.map(\.gateway))
     }
 
     /// - Returns: up to where the gateway's database is applied; `nil` for a gateway that is gone, whose entries nobody
     ///   will ever read.
     private func recovering(_ uid: GatewayUID) async throws(TidegateError) -> LogIndex? {
-        guard try await world.registry.lookup(uid) != nil else { return .some(nil) ?? nil }
-        let storage = try await world.storage.open(uid, slot: slot)
+        if let storage = storages[uid] { return try await storage.state().appliedN }
+        if upkeep?.absent.contains(uid) ?? false { return nil }
+        guard try await world.registry.lookup(uid) != nil else {
+            upkeep?.absent.insert(uid)
+            return nil
+        }
+        let storage = try await world.storage.open(uid, slot: slot, from: upkeep?.items[uid])
         storages[uid] = storage
         return try await storage.state().appliedN
-    }
-
-    private func claim() async throws(TidegateError) -> (SlotClaim, Revision) {
-        let store = world.coordination
-        while true {
-            let reads = try await store.commit(SlotClaim.reading(slot, keys: world.keys)).reads
-            let claim = try SlotClaim(
-                slot, keys: world.keys, reads: reads, incarnation: world.incarnation,
-                nowMs: world.clock.milliseconds())
-            do throws(TidegateError) {
-                let outcome = try await store.commit(claim.transaction)
-                if outcome.succeeded { return (claim, outcome.revision) }
-            } catch {
-                guard error.code == .unknownOutcome else { throw error }
-            }
-            // Compare-failed or unclear: it may be mine all the same (A4).
-            if let fence = try claim.fence(in: try await store.get(world.keys.owner(slot))) { return (claim, fence) }
-        }
     }
 }

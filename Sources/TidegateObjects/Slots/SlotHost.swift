@@ -14,7 +14,29 @@ struct SlotWorld: Sendable {
     let clock: any WallClock
     let settings: ObjectsSettings
     let logger: Logger
+    /// Names of objects that are never used twice.
+    let mintName: @Sendable () -> String
     let metrics = SlotMetrics()
+    let snapshotPlaces: Places
+
+    init(
+        incarnation: IncarnationID, coordination: any CoordinationStore, store: any ObjectStore,
+        keys: CoordinationKeys, storage: any GatewayStorageProvider, registry: any GatewayRegistry,
+        clock: any WallClock, settings: ObjectsSettings, logger: Logger, mintName: @escaping @Sendable () -> String
+    ) {
+        self.incarnation = incarnation
+        self.coordination = coordination
+        self.store = store
+        self.keys = keys
+        self.storage = storage
+        self.registry = registry
+        committer = NodeCommitter(store: coordination)
+        self.clock = clock
+        self.settings = settings
+        self.logger = logger
+        self.mintName = mintName
+        snapshotPlaces = Places(settings.snapshotsAtOnce)
+    }
 }
 
 /// The shell of one slot: owns its cores, carries out their effects, feeds the results back. Invariants:
@@ -22,7 +44,8 @@ struct SlotWorld: Sendable {
 ///   results come back through the mailbox.
 /// - The bytes of an object are made once, by `seal`, and live in `sealed` until the object is applied (A4).
 package actor SlotHost {
-    enum Phase { case starting, serving, draining, fenced, stopped }
+    /// `draining`: nothing new is taken; `leaving`: everything is applied, a last snapshot and the release are under way.
+    enum Phase { case starting, serving, draining, leaving, fenced, stopped }
     typealias Job = @concurrent @Sendable () async -> Void
 
     nonisolated let slot: SlotID
@@ -39,6 +62,9 @@ package actor SlotHost {
     var storages: [GatewayUID: any GatewayStorage] = [:]
     var open = OpenObject()
     var sealed: [LogIndex: SealedObject] = [:]
+    /// The slot's snapshots and what becomes garbage by them; `nil` until it is owned.
+    var upkeep: SlotUpkeep?
+    var isReleasing = false
     private var lastSealed: LogIndex?
     private var jobs: [Job] = []
 
@@ -59,10 +85,10 @@ package actor SlotHost {
     func run() async {
         await withDiscardingTaskGroup { group in
             while phase != .stopped {
-                for input in await mailbox.next() { take(input) }
-                if phase == .draining, core?.isIdle ?? true, open.isEmpty { phase = .stopped }
                 for job in jobs { group.addTask { await job() } }
                 jobs = []
+                for input in await mailbox.next() { take(input) }
+                if phase == .draining, core?.isIdle ?? true, open.isEmpty { leave() }
             }
             group.cancelAll()
         }
@@ -89,8 +115,15 @@ package actor SlotHost {
         case .gaveBack(let uid):
             rooms[uid]?.isMovingRows = false
             if let room = rooms[uid] { unpark(room) }
+        case .snapshot(let event): snapshotStep(event)
+        case .pinned(let n, let result): pinned(n, result)
+        case .stored(let pointer, let manifest): stored(pointer, manifest)
+        case .collector(let event): collectorStep(event)
+        case .upkeepTick:
+            snapshotStep(.tick)
+            collectorStep(.tick)
         case .drain: drain()
-        case .stop: phase = .stopped
+        case .released, .stop: phase = .stopped
         }
     }
 
@@ -108,7 +141,7 @@ package actor SlotHost {
         case .commit(let head, let own, let revision): commit(head, own: own, revision: revision)
         case .readBack(let delay): readBack(after: delay)
         case .apply(let n, let delay): apply(n, after: delay)
-        case .pinned: step(.unpin)
+        case .pinned(let n): pin(at: n)
         case .acknowledge(let n): acknowledge(n)
         case .wake(let time):
             let delay = max(.zero, time - now)
@@ -229,6 +262,7 @@ package actor SlotHost {
 
     private func applied(_ n: LogIndex, live: [(gateway: GatewayUID, rows: Int64)]) {
         guard phase != .fenced, let object = sealed[n] else { return }
+        upkeep?.note(n, crc: object.frozen.crc, gateways: object.content.sections.map(\.gateway))
         for (uid, rows) in live {
             guard let room = rooms[uid], let section = object.content.sections.first(where: { $0.gateway == uid })
             else { continue }
@@ -236,13 +270,16 @@ package actor SlotHost {
             for entry in section.entries {
                 switch entry {
                 case .evict: room.isEvicting = false
-                case .gatewayDeleted: discard(room)
+                case .gatewayDeleted:
+                    discard(room)
+                    collectorStep(.gatewayEnded(uid, n))
                 case .record, .skip, .edit, .delete: continue
                 }
             }
         }
         report(object)
         step(.applied(n))
+        snapshotStep(.applied(n, bytes: object.frozen.bytes.count))
         for (uid, _) in live { if let room = rooms[uid] { unpark(room) } }
     }
 

@@ -17,7 +17,14 @@ enum SlotInput: Sendable {
     case refresh(GatewayUID)
     case giveBack(account: String, done: @Sendable () -> Void)
     case gaveBack(GatewayUID)
+    case snapshot(SnapshotCore.Event)
+    case pinned(LogIndex, Result<[GatewayUID: any PinnedContent], TidegateError>)
+    case stored(SnapshotPointer, SnapshotManifest)
+    case collector(CollectorCore.Event)
+    case upkeepTick
     case drain
+    /// The slot is given up, or cannot be: in either case this owner is done.
+    case released
     case stop
 }
 
@@ -86,7 +93,10 @@ final class SlotMailbox: Sendable {
         case .append(_, _, let reply): reply(.failure(error))
         case .open(_, let reply): reply(error)
         case .giveBack(_, let done): done()
-        case .core, .applied, .opened, .allowance, .evict, .refresh, .gaveBack, .drain, .stop: break
+        case .pinned(_, .success(let pins)): for pin in pins.values { Task { await pin.letGo() } }
+        case .core, .applied, .opened, .allowance, .evict, .refresh, .gaveBack, .drain, .stop, .snapshot, .pinned,
+            .stored, .collector, .upkeepTick, .released:
+            break
         }
     }
 

@@ -10,5 +10,11 @@ struct SlotMetrics: Sendable {
     let bytes = Counter(label: "tidegate_log_object_bytes_total")
     /// From an object's first entry to the moment readers see it.
     let visible = Timer(label: "tidegate_log_visible_duration_seconds")
+    /// Published: recovery starts from them.
+    let snapshots = Counter(label: "tidegate_slot_snapshots_total")
+    /// Objects deleted because nobody needs them any more.
+    let collected = Counter(label: "tidegate_objects_collected_total")
+    /// Committed log objects that could not be had at a claim: their rows are lost.
+    let holes = Counter(label: "tidegate_log_holes_total")
     let fenced = Counter(label: "tidegate_slots_fenced_total")
 }

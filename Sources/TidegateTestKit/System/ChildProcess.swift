@@ -24,6 +24,8 @@ package final class ChildProcess: Sendable {
         for (target, source) in [(0, input), (1, output), (2, errors)] as [(Int32, Int32?)] {
             posix_spawn_file_actions_adddup2(&actions, source ?? null, target)
         }
+        // NIO's sockets are not closed on exec: a child that held one would keep its peer from ever seeing the end.
+        _ = Self.closeFrom?(&actions, 3)
         // Threads of libdispatch block signals, and children inherit that: a shell would wait for its own children for ever.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -43,6 +45,13 @@ package final class ChildProcess: Sendable {
         }
         pid = child
     }
+
+    /// `posix_spawn_file_actions_addclosefrom_np` of glibc 2.34, which Swift's Glibc does not show.
+    private static let closeFrom: (@convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32)? =
+        dlsym(nil, "posix_spawn_file_actions_addclosefrom_np").map {
+            unsafeBitCast(
+                $0, to: (@convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32).self)
+        }
 
     package func send(_ signal: Int32) {
         status.withLock { status in

@@ -1,9 +1,13 @@
 import Synchronization
 import TidegateCore
 import TidegateObjects
+import TidegateTestKit
 
 /// A gateway's database as plainly as it can be written.
 actor MemoryGatewayStorage: GatewayStorage {
+    private let store: MemoryObjectStore
+    init(_ store: MemoryObjectStore) { self.store = store }
+
     private(set) var rows: [(lsn: LSN, record: LogRecord)] = []
     private var current = GatewayState()
     private var edited: Set<RecordID> = []
@@ -46,6 +50,14 @@ actor MemoryGatewayStorage: GatewayStorage {
     func contains(_ id: RecordID) -> Bool { rows.contains { $0.record.id == id } }
     func matching(_ query: LogQuery, limit: Int) -> [UInt64] { rows.prefix(limit).map(\.lsn.rawValue) }
     func oldest(_ count: Int) -> UInt64? { rows.prefix(count).last?.lsn.rawValue }
+    func pin() -> any PinnedContent {
+        MemoryPin(
+            appliedN: current.appliedN, objects: store,
+            content: MemoryContent(rows: rows, state: current, edited: edited)
+        )
+    }
+    func garbage(through n: LogIndex) -> [String] { [] }
+    func take(_ content: MemoryContent) { (rows, current, edited) = (content.rows, content.state, content.edited) }
     func close() {}
     func destroy() {
         rows = []
@@ -53,16 +65,47 @@ actor MemoryGatewayStorage: GatewayStorage {
     }
 }
 
+struct MemoryContent: Sendable {
+    var rows: [(lsn: LSN, record: LogRecord)]
+    var state: GatewayState
+    var edited: Set<RecordID>
+}
+
+/// Copies lie beside the object store, which has only their names.
+struct MemoryPin: PinnedContent {
+    static let copies = Mutex<[String: MemoryContent]>([:])
+    let appliedN: LogIndex
+    let objects: MemoryObjectStore
+    let content: MemoryContent
+
+    func store(at key: String) async throws(TidegateError) -> SnapshotManifest.Item {
+        try await objects.put(Array(key.utf8), at: key)
+        Self.copies.withLock { $0[key] = content }
+        return SnapshotManifest.Item(
+            uid: String(key.split(separator: "/")[2]), key: key, crc: 0, size: 0, appliedN: appliedN)
+    }
+    func letGo() async {}
+}
+
 /// Keeps databases by gateway, so that a restart may find them or not.
 final class MemoryGatewayStorages: GatewayStorageProvider {
+    let store = Mutex(MemoryObjectStore())
     private let all = Mutex<[GatewayUID: MemoryGatewayStorage]>([:])
 
-    func open(_ gateway: GatewayUID, slot: SlotID) -> any GatewayStorage {
-        all.withLock { all in
-            let storage = all[gateway] ?? MemoryGatewayStorage()
+    func open(
+        _ gateway: GatewayUID, slot: SlotID, from base: SnapshotManifest.Item?
+    ) async -> any GatewayStorage {
+        let storage = all.withLock { all in
+            let storage = all[gateway] ?? MemoryGatewayStorage(store.withLock { $0 })
             all[gateway] = storage
             return storage
         }
+        if let base, await storage.state().appliedN < base.appliedN,
+            let content = MemoryPin.copies.withLock({ $0[base.key] })
+        {
+            await storage.take(content)
+        }
+        return storage
     }
 
     func storage(_ gateway: GatewayUID) -> MemoryGatewayStorage? { all.withLock { $0[gateway] } }

@@ -16,15 +16,20 @@ struct SlotFixture {
         uids.withLock { UInt128($0.next()) << 64 | UInt128($0.next()) }
     }
 
-    func objects(_ storage: MemoryGatewayStorages) -> Objects {
+    func objects(
+        _ storage: MemoryGatewayStorages, _ change: (inout SlotSettings) -> Void = { _ in }
+    ) -> Objects {
+        storage.store.withLock { $0 = store }
         var settings = ObjectsSettings()
+        change(&settings.slot)
         settings.slot.idleFlush = .milliseconds(1)
         settings.slot.flushSpacing = .milliseconds(1)
         settings.allowance.spacing = .zero
         return Objects(
             region: "r1", slotCount: 2, incarnation: IncarnationID(bits: Self.bits()), coordination: coordination,
             store: store, keys: keys, storage: storage, clock: clock, settings: settings,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            mintName: { String(Self.bits(), radix: 36) })
     }
 
     func accounts(_ objects: Objects) -> AccountManager {

@@ -1,0 +1,64 @@
+/// What a snapshot of a slot consists of: one copy of each gateway's database, all standing at the same place of the log.
+/// JSON, so that people can read it in need.
+package struct SnapshotManifest: Equatable, Sendable, Codable {
+    /// A copy of one gateway's database: SQLite, as one zstd frame.
+    package struct Item: Equatable, Sendable, Codable {
+        /// The gateway, 32 hexadecimal digits.
+        package var uid: String
+        /// Key in the object store; a database that did not change keeps the one of the snapshot before.
+        package var key: String
+        /// CRC-32C and length of the object's bytes.
+        package var crc: UInt32
+        package var size: Int
+        /// Newest log object with an entry for this gateway.
+        package var appliedN: LogIndex
+
+        package init(uid: String, key: String, crc: UInt32, size: Int, appliedN: LogIndex) {
+            self.uid = uid
+            self.key = key
+            self.crc = crc
+            self.size = size
+            self.appliedN = appliedN
+        }
+    }
+
+    package var slot: String
+    package var epoch: Epoch
+    package var n: LogIndex
+    /// CRC-32C of log object `n`: the replay goes on from it.
+    package var logCRC: UInt32
+    /// Committed objects whose entries are lost, and therefore missing in every database here (A8).
+    package var holes: [LogIndex]
+    package var gateways: [Item]
+
+    package init(
+        slot: String, epoch: Epoch, n: LogIndex, logCRC: UInt32, holes: [LogIndex], gateways: [Item]
+    ) {
+        self.slot = slot
+        self.epoch = epoch
+        self.n = n
+        self.logCRC = logCRC
+        self.holes = holes
+        self.gateways = gateways
+    }
+
+    /// - Throws: `.corrupt` unless these are the bytes that `pointer` means.
+    package init(decoding bytes: [UInt8], of pointer: SnapshotPointer) throws(TidegateError) {
+        guard bytes.count == pointer.size, CRC32C.checksum(bytes) == pointer.crc else {
+            throw TidegateError(.corrupt, "The manifest \(pointer.manifest) is damaged.")
+        }
+        self = try DocumentCoding.decode(
+            from: KeyValue(key: pointer.manifest, value: bytes, createRevision: 0, modRevision: 0))
+        guard n == pointer.n else {
+            throw TidegateError(.corrupt, "The manifest \(pointer.manifest) is of another snapshot.")
+        }
+    }
+
+    package func encoded() throws(TidegateError) -> [UInt8] { try DocumentCoding.encode(self) }
+
+    /// Database objects that only this snapshot names.
+    package func garbage(retaining others: [SnapshotManifest]) -> [String] {
+        let kept = Set(others.flatMap { $0.gateways.map(\.key) })
+        return gateways.map(\.key).filter { !kept.contains($0) }
+    }
+}

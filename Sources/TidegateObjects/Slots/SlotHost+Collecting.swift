@@ -1,0 +1,175 @@
+internal import CoreMetrics
+internal import Logging
+internal import TidegateCore
+
+/// Deleting what nobody needs any more (protocol §8).
+extension SlotHost {
+    func collectorStep(_ event: CollectorCore.Event) {
+        guard phase != .fenced, phase != .stopped, let upkeep else { return }
+        for effect in upkeep.collector?.handle(event, at: now) ?? [] { carryOut(effect) }
+    }
+
+    private func carryOut(_ effect: CollectorCore.Effect) {
+        let collecting = SlotCollecting(slot: slot, epoch: core?.epoch ?? 0, fence: fence, world: world)
+        switch effect {
+        case .wake(let time): wakeUpkeep(at: time)
+        case .list(let listing, let prefix):
+            start { [mailbox] in
+                await collecting.list(prefix) { mailbox.post(.collector(.found(listing, keys: $0))) }
+            }
+        case .delete(let keys):
+            start { [mailbox] in
+                if !(await collecting.delete(keys)) { mailbox.post(.collector(.deleteFailed(keys))) }
+            }
+        case .dropSnapshot(let pointer, let retained): start { await collecting.drop(pointer, retained: retained) }
+        case .sweepDatabases(let retained): start { await collecting.sweepDatabases(retained: retained) }
+        case .collectGarbage(let n): collectGarbage(through: n, collecting)
+        case .purge(let uid):
+            start { [mailbox] in
+                if !(await collecting.purge(uid)) { mailbox.post(.collector(.purgeFailed(uid))) }
+            }
+        }
+    }
+
+    /// What entries up to `n` made garbage: both retained snapshots were taken after them.
+    private func collectGarbage(through n: LogIndex, _ collecting: SlotCollecting) {
+        for (uid, storage) in storages {
+            start { [world] in
+                do throws(TidegateError) {
+                    let keys = try await storage.garbage(through: n)
+                    _ = await collecting.delete(keys)
+                } catch {
+                    world.logger.notice("Garbage stays for now", metadata: ["gateway": "\(uid)", "error": "\(error)"])
+                }
+            }
+        }
+    }
+
+    /// Gateways whose end was committed and whose objects may still be there.
+    func findEndedGateways(_ n: LogIndex) {
+        start { [mailbox, world, slot] in
+            var after: String?
+            let prefix = world.keys.goneGateways
+            do throws(TidegateError) {
+                while true {
+                    let page = try await world.coordination.range(prefix: prefix, after: after, limit: 500)
+                    for entry in page.entries {
+                        guard let gone: GoneDocument = try? DocumentCoding.decode(from: entry), !gone.purged,
+                            gone.slot == slot.description,
+                            let uid = GatewayUID(hex: String(entry.key.dropFirst(prefix.count)))
+                        else { continue }
+                        mailbox.post(.collector(.gatewayEnded(uid, n)))
+                    }
+                    guard page.hasMore, let last = page.entries.last?.key else { return }
+                    after = last
+                }
+            } catch {
+                world.logger.notice(
+                    "Gone gateways not found; the next owner looks again", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+}
+
+/// Carries deletions out, a slot's at a time. What fails stays until somebody comes by again.
+struct SlotCollecting: Sendable {
+    private static let pageKeys = 1_000
+
+    let slot: SlotID
+    let epoch: Epoch
+    let fence: Revision
+    let world: SlotWorld
+
+    func list(_ prefix: String, _ found: ([String]) -> Void) async {
+        var after: String?
+        do throws(TidegateError) {
+            while true {
+                let page = try await world.store.list(prefix: prefix, after: after, limit: Self.pageKeys)
+                if !page.isEmpty { found(page) }
+                guard page.count == Self.pageKeys else { return }
+                after = page.last
+            }
+        } catch {
+            world.logger.notice("Listing for garbage failed", metadata: ["prefix": "\(prefix)", "error": "\(error)"])
+        }
+    }
+
+    /// - Returns: whether all of them are gone.
+    func delete(_ keys: [String]) async -> Bool {
+        var isWhole = true
+        for key in keys {
+            do throws(TidegateError) {
+                try await world.store.delete(key)
+                world.metrics.collected.increment()
+            } catch {
+                isWhole = false
+            }
+        }
+        return isWhole
+    }
+
+    func drop(_ pointer: SnapshotPointer, retained: [SnapshotPointer]) async {
+        guard let dropped = await manifest(pointer) else { return }
+        var others: [SnapshotManifest] = []
+        for pointer in retained {
+            // Without knowing what is still named, nothing is deleted: the next owner's sweep comes by.
+            guard let other = await manifest(pointer) else { return }
+            others.append(other)
+        }
+        if await delete(dropped.garbage(retaining: others)) { _ = await delete([pointer.manifest]) }
+    }
+
+    /// Copies of earlier epochs that no retained snapshot names: snapshots that never came to be, or a crash in `drop`.
+    func sweepDatabases(retained: [SnapshotPointer]) async {
+        var kept: Set<String> = []
+        var gateways: Set<String> = []
+        for pointer in retained {
+            guard let manifest = await manifest(pointer) else { return }
+            kept.formUnion(manifest.gateways.map(\.key))
+            gateways.formUnion(manifest.gateways.map(\.uid))
+        }
+        for uid in gateways.compactMap({ GatewayUID(hex: $0) }) {
+            var garbage: [String] = []
+            await list(world.keys.databases(uid)) { page in
+                garbage += page.filter { key in
+                    guard let written = world.keys.epoch(ofDatabase: key, uid) else { return false }
+                    return written < epoch && !kept.contains(key)
+                }
+            }
+            _ = await delete(garbage)
+        }
+    }
+
+    /// - Returns: whether nothing of the gateway is left, and everybody can know it.
+    func purge(_ uid: GatewayUID) async -> Bool {
+        var isWhole = true
+        for prefix in world.keys.objects(of: uid) {
+            var keys: [String] = []
+            await list(prefix) { keys += $0 }
+            isWhole = await delete(keys) && isWhole
+        }
+        guard isWhole else { return false }
+        do throws(TidegateError) {
+            let reads = try await world.coordination.commit(
+                CoordinationTransaction(read: [world.keys.gone(uid)])
+            ).reads
+            guard let entry = reads[0] else { return true }
+            var gone: GoneDocument = try DocumentCoding.decode(from: entry)
+            gone.purged = true
+            return try await world.coordination.commit(
+                CoordinationTransaction(
+                    compare: [
+                        .modRevision(key: world.keys.owner(slot), equals: fence),
+                        .modRevision(key: entry.key, equals: entry.modRevision),
+                    ], then: [.put(key: entry.key, value: try DocumentCoding.encode(gone))])
+            ).succeeded
+        } catch {
+            return false
+        }
+    }
+
+    private func manifest(_ pointer: SnapshotPointer) async -> SnapshotManifest? {
+        guard let bytes = try? await world.store.get(pointer.manifest) else { return nil }
+        return try? SnapshotManifest(decoding: bytes, of: pointer)
+    }
+}
