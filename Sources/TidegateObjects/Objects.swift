@@ -14,12 +14,14 @@ package final class Objects: RecordReceiver, LogService, Sendable {
     package init(
         region: String, slotCount: Int = 16, incarnation: IncarnationID, coordination: any CoordinationStore,
         store: any ObjectStore, keys: CoordinationKeys, storage: any GatewayStorageProvider, clock: any WallClock,
-        settings: ObjectsSettings, logger: Logger, mintName: @escaping @Sendable () -> String
+        settings: ObjectsSettings, logger: Logger,
+        mintName: @escaping @Sendable () -> String
     ) {
         self.clock = clock
         let world = SlotWorld(
             incarnation: incarnation, coordination: coordination, store: store, keys: keys, storage: storage,
-            registry: DocumentRegistry(store: coordination, keys: keys), clock: clock, settings: settings, logger: logger,
+            registry: DocumentRegistry(store: coordination, keys: keys), clock: clock, settings: settings,
+            logger: logger,
             mintName: mintName)
         let neighbours = Mailboxes()
         hosts = (0..<max(1, slotCount)).map { index in
