@@ -33,6 +33,7 @@ package struct Node: Sendable {
     package static func start(
         _ settings: ServeSettings, registry: PrometheusRegistry, logger: Logger
     ) async throws -> Node {
+        try FaultInjection.install()
         try await check(settings)
         let assembly = try await Assembly.open(settings, logger: logger)
         do {

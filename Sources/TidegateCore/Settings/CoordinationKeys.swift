@@ -8,14 +8,27 @@ package struct CoordinationKeys: Equatable, Sendable {
         root = "/tg/\(generation)/"
     }
 
+    /// Says which generation is the present one, in decimal digits; absent is 1.
+    package static let present = "/tg/generation"
+
+    /// The keys of the generation that the store says is the present one.
+    package static func present(in store: any CoordinationStore) async throws(TidegateError) -> CoordinationKeys {
+        guard let entry = try await store.get(present) else { return CoordinationKeys() }
+        guard let generation = Int(String(decoding: entry.value, as: UTF8.self)), generation > 0 else {
+            throw TidegateError(.corrupt, "\(present) holds no number.")
+        }
+        return CoordinationKeys(generation: generation)
+    }
+
     package var cluster: String { root + "cfg/cluster" }
     package var accounts: String { root + "acct/" }
     package func incarnation(_ id: IncarnationID) -> String { root + "inc/\(id)" }
     /// Held by the one node that runs, until several can.
     package var sole: String { root + "sole" }
-    package func owner(_ slot: SlotID) -> String { root + "slot/\(slot)/own" }
-    package func head(_ slot: SlotID) -> String { root + "slot/\(slot)/head" }
-    package func snapshot(_ slot: SlotID) -> String { root + "slot/\(slot)/snap" }
+    package var slots: String { root + "slot/" }
+    package func owner(_ slot: SlotID) -> String { slots + "\(slot)/own" }
+    package func head(_ slot: SlotID) -> String { slots + "\(slot)/head" }
+    package func snapshot(_ slot: SlotID) -> String { slots + "\(slot)/snap" }
     package func account(_ account: String) -> String { accounts + "\(account)/doc" }
     package func gateways(of account: String) -> String { accounts + "\(account)/gw/" }
     package func gateway(_ account: String, _ name: String) -> String { gateways(of: account) + name }

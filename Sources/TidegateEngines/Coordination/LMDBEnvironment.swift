@@ -41,6 +41,35 @@ final class LMDBEnvironment: @unchecked Sendable {
         }
     }
 
+    /// Opens what another process may be writing to. Not for `write`.
+    init(reading directory: String) throws(LMDBFailure) {
+        mapBytes = 1 << 40  // address space only: at least as large as the writer's map
+        var opened: OpaquePointer?
+        try LMDBFailure.check("mdb_env_create", mdb_env_create(&opened))
+        guard let opened else { throw LMDBFailure(call: "mdb_env_create", code: ENOMEM) }
+        environment = opened
+        do throws(LMDBFailure) {
+            try LMDBFailure.check("mdb_env_set_maxdbs", mdb_env_set_maxdbs(opened, 4))
+            try LMDBFailure.check(
+                "mdb_env_open", mdb_env_open(opened, directory, UInt32(MDB_NOTLS | MDB_RDONLY), 0o600))
+            let transaction = try begin(UInt32(MDB_RDONLY))
+            do throws(LMDBFailure) {
+                tables = Tables(
+                    entries: try transaction.table("entries", creating: false),
+                    leased: try transaction.table("leased", creating: false),
+                    meta: try transaction.table("meta", creating: false))
+            } catch {
+                mdb_txn_abort(transaction.pointer)
+                throw error
+            }
+            // Committed, so that the tables' handles outlive it.
+            try LMDBFailure.check("mdb_txn_commit", mdb_txn_commit(transaction.pointer))
+        } catch {
+            mdb_env_close(opened)
+            throw error
+        }
+    }
+
     func close() { mdb_env_close(environment) }
 
     /// Doubles the map. Only between transactions.
@@ -80,9 +109,10 @@ struct LMDBTransaction {
     let pointer: OpaquePointer
     let tables: LMDBEnvironment.Tables
 
-    func table(_ name: String) throws(LMDBFailure) -> MDB_dbi {
+    func table(_ name: String, creating: Bool = true) throws(LMDBFailure) -> MDB_dbi {
         var table: MDB_dbi = 0
-        try LMDBFailure.check("mdb_dbi_open", mdb_dbi_open(pointer, name, UInt32(MDB_CREATE), &table))
+        try LMDBFailure.check(
+            "mdb_dbi_open", mdb_dbi_open(pointer, name, creating ? UInt32(MDB_CREATE) : 0, &table))
         return table
     }
 

@@ -16,6 +16,8 @@ extension Outbox {
     package func writeIntent(_ ticket: CaptureTicket, announcing record: LogRecord) throws(TidegateError) {
         let announced = record.encoded()
         let frame = Self.frame(.intent, ticket, body: announced)
+        FaultPoint.beforeIntent.reached()
+        defer { FaultPoint.afterIntent.reached() }
         try locked { state throws(TidegateError) in
             guard state.core.isOpen(ticket), !state.core.hasIntent(ticket) else { throw Self.usedUp }
             _ = try append(frame, announced, &state)
@@ -34,6 +36,7 @@ extension Outbox {
         }
         var frame = Self.frame(.completion, ticket, body: payload)
         let isPower = settings.mode == .power
+        defer { FaultPoint.afterCompletion.reached() }
         try locked { state throws(TidegateError) in
             guard state.core.isOpen(ticket) else { throw Self.usedUp }
             do throws(TidegateError) { try complete(&frame, ticket, payload, &state) } catch {

@@ -36,6 +36,8 @@ package struct ServeSettings: Equatable, Sendable {
     package var captureBytesMax = 10 << 20
     package var connectionsMax = 10_000
     package var outboxBytesMax: UInt64 = 20 << 30
+    /// Log objects of a slot behind which a snapshot of it is due.
+    package var snapshotObjects = 256
     /// PEM file with certificate authorities that upstreams may be signed by, instead of the system's.
     package var trustedRoots: String?
     /// CSV file whose rows replace or add to the bundled prices.
@@ -76,6 +78,7 @@ package struct ServeSettings: Equatable, Sendable {
         connectionsMax = try reader.integer(.connectionsMax, in: 1...1_000_000) ?? connectionsMax
         outboxBytesMax =
             try reader.integer(.outboxBytesMax, in: (1 << 20)...(1 << 50)).map(UInt64.init) ?? outboxBytesMax
+        snapshotObjects = try reader.integer(.snapshotObjects, in: 1...100_000) ?? snapshotObjects
         trustedRoots = try reader.text(.trustedRoots)
         prices = try reader.text(.prices)
         tls = try Self.tls(reader)

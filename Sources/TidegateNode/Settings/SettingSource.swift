@@ -67,7 +67,8 @@ package struct SettingSources: Sendable {
 
     /// Of the command-line clients, the scripts and the tests, and what later versions of `serve` read.
     private static let otherVariables: Set<String> = [
-        "TIDEGATE_BIN", "TIDEGATE_CA", "TIDEGATE_MEASURE", "TIDEGATE_MOCK_LISTEN", "TIDEGATE_PROVIDERS",
+        "TIDEGATE_BIN", "TIDEGATE_CA", "TIDEGATE_FAULT", "TIDEGATE_MEASURE", "TIDEGATE_MOCK_LISTEN",
+        "TIDEGATE_PROVIDERS",
         "TIDEGATE_TARGET", "TIDEGATE_WEED",
     ]
 

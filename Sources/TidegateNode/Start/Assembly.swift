@@ -13,7 +13,7 @@ struct Assembly {
     static let slotCount = 16
 
     let clock = SystemWallClock()
-    let keys = CoordinationKeys()
+    let keys: CoordinationKeys
     let state: StateDirectory
     let incarnationID: IncarnationID
     let engines: Engines
@@ -48,6 +48,7 @@ struct Assembly {
     ) async throws {
         (self.state, self.incarnationID, self.engines) = (state, incarnationID, engines)
         let coordination = engines.coordination
+        keys = try await CoordinationKeys.present(in: coordination)
         _ = try await ClusterBootstrap.agree(
             on: ClusterDocument(slotsPerRegion: Self.slotCount, regions: [settings.region]), in: coordination,
             keys: keys)
@@ -58,6 +59,7 @@ struct Assembly {
         databases = GatewayDatabases(
             folder: state.objects, bootID: StateDirectory.bootID(), store: engines.store)
         var objectsSettings = ObjectsSettings()
+        objectsSettings.slot.snapshotObjects = settings.snapshotObjects
         // Every put costs money there, and a second of visibility is what protocol §12 trades for it.
         if engines.isShared {
             objectsSettings.slot.flushSpacing = .seconds(1)

@@ -71,6 +71,7 @@ package actor GatewayLog: GatewayStorage {
                         db: db, gateway: file.identity.gateway, codec: codec, meta: known)
                     try db.inTransaction(.immediate) {
                         for entry in entries { try application.apply(entry) }
+                        FaultPoint.duringApply.reached()
                         try application.finish(n: n, epoch: epoch)
                         return .commit
                     }

@@ -68,8 +68,8 @@ enum ZstandardFile {
             try withBytes(&from, count) { pointer throws(TidegateError) in
                 var source = ZSTD_inBuffer(src: pointer, size: count, pos: 0)
                 var written = 1
-                // Until it gives nothing more: a full target may hide bytes that are still inside.
-                while source.pos < source.size || written == to.count {
+                // A full target may hide bytes that are still inside, unless the frame is at its end.
+                while source.pos < source.size || (written == to.count && left != 0) {
                     written = to.withUnsafeMutableBytes { bytes in
                         var target = ZSTD_outBuffer(dst: bytes.baseAddress, size: bytes.count, pos: 0)
                         left = ZSTD_decompressStream(context, &target, &source)

@@ -99,6 +99,7 @@ struct SlotClaimer: Sendable {
         case .claim(let transaction):
             return await asking(after: .zero, failing: .notClaimed) { store throws(TidegateError) in
                 let outcome = try await store.commit(transaction)
+                FaultPoint.afterClaim.reached()
                 return outcome.succeeded ? .claimed(outcome.revision) : .notClaimed
             }
         case .readOwner(let delay):

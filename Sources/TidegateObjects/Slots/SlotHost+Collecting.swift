@@ -101,6 +101,7 @@ struct SlotCollecting: Sendable {
             do throws(TidegateError) {
                 try await world.store.delete(key)
                 world.metrics.collected.increment()
+                FaultPoint.duringCollect.reached()
             } catch {
                 isWhole = false
             }

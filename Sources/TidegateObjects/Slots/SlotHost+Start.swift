@@ -36,6 +36,7 @@ extension SlotHost: SlotClaimer.Target {
             let mark = try await recovering(section.gateway)
             guard let mark, mark < object.n, let storage = storages[section.gateway] else { continue }
             _ = try await storage.apply(n: object.n, epoch: object.epoch, section.entries)
+            FaultPoint.duringReplay.reached()
         }
         upkeep?.note(object.n, crc: object.crc, gateways: object.sections.map(\.gateway))
     }

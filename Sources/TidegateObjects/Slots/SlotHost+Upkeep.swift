@@ -56,6 +56,7 @@ extension SlotHost {
             var pins: [GatewayUID: any PinnedContent] = [:]
             do throws(TidegateError) {
                 for (uid, storage) in storages { pins[uid] = try await storage.pin() }
+                FaultPoint.whilePinned.reached()
                 mailbox.post(.pinned(n, .success(pins)))
             } catch {
                 for pin in pins.values { await pin.letGo() }
@@ -102,6 +103,7 @@ extension SlotHost {
                     manifest.gateways.removeAll { $0.uid == item.uid }
                     manifest.gateways.append(item)
                 }
+                FaultPoint.beforeManifest.reached()
                 manifest.gateways.sort { $0.uid < $1.uid }
                 let bytes = try manifest.encoded()
                 let key = world.keys.manifest(slot, epoch: epoch, n: n, rand: world.mintName())
@@ -126,6 +128,7 @@ extension SlotHost {
     private func publish(_ snapshot: SlotSnapshot, own: Revision, revision: Revision) {
         start { [mailbox, world, slot] in
             do throws(TidegateError) {
+                FaultPoint.beforePublish.reached()
                 let outcome = try await world.coordination.commit(
                     CoordinationTransaction(
                         compare: [
@@ -135,6 +138,7 @@ extension SlotHost {
                         then: [
                             .put(key: world.keys.snapshot(slot), value: try DocumentCoding.encode(snapshot))
                         ]))
+                FaultPoint.afterPublish.reached()
                 mailbox.post(
                     .snapshot(outcome.succeeded ? .published(snapRevision: outcome.revision) : .notPublished))
             } catch {
@@ -178,6 +182,7 @@ extension SlotHost {
         isReleasing = true
         start { [mailbox, world, slot, fence] in
             do throws(TidegateError) {
+                FaultPoint.beforeRelease.reached()
                 _ = try await world.coordination.commit(
                     try SlotClaim.release(slot, keys: world.keys, epoch: epoch, fence: fence, hint: nil))
             } catch {

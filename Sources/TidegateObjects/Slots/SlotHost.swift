@@ -182,7 +182,9 @@ package actor SlotHost {
         start { [mailbox, world] in
             do throws(TidegateError) {
                 if delay > .zero { try? await Task.sleep(for: delay) }
+                FaultPoint.beforePut.reached()
                 try await world.store.put(bytes, at: key)
+                FaultPoint.afterPut.reached()
                 mailbox.post(.core(.stored(n)))
             } catch {
                 world.logger.warning("Log object not stored, trying again", metadata: ["error": "\(error)"])
@@ -203,6 +205,7 @@ package actor SlotHost {
                         .modRevision(key: keys.owner(slot), equals: own),
                         .modRevision(key: keys.head(slot), equals: revision),
                     ], put: .put(key: keys.head(slot), value: value)))
+            FaultPoint.afterCommit.reached()
             switch answer {
             case .committed(let revision): mailbox.post(.core(.committed(head.n, headRevision: revision)))
             case .unclear: mailbox.post(.core(.notCommitted(head.n)))
@@ -252,6 +255,7 @@ package actor SlotHost {
                 for item in work {
                     live.append((item.gateway, try await item.storage.apply(n: n, epoch: epoch, item.entries)))
                 }
+                FaultPoint.afterApply.reached()
                 mailbox.post(.applied(n, live: live))
             } catch {
                 world.logger.error("Log object not applied, trying again", metadata: ["error": "\(error)"])

@@ -1,0 +1,24 @@
+internal import Synchronization
+
+/// Places at which a debug build can be made to die, so that a test finds out what a crash right there costs. In a release
+/// build they are nothing.
+package enum FaultPoint: String, CaseIterable, Sendable {
+    case beforeIntent, afterIntent, afterCompletion
+    case afterClaim, duringReplay
+    case beforePut, afterPut, afterCommit, duringApply, afterApply
+    case whilePinned, beforeManifest, beforePublish, afterPublish, duringCollect, beforeRelease
+    case beforeSegment, afterSegment
+
+    package typealias Handler = @Sendable (FaultPoint) -> Void
+    private static let handler = Mutex<Handler?>(nil)
+
+    /// Called at every point that is reached, from any thread.
+    package static func install(_ handler: @escaping Handler) { Self.handler.withLock { $0 = handler } }
+
+    @inline(__always)
+    package func reached() {
+        #if DEBUG
+            Self.handler.withLock { $0 }?(self)
+        #endif
+    }
+}

@@ -1,0 +1,115 @@
+internal import Crypto
+internal import Foundation
+internal import TidegateCore
+
+/// Builds a slot's databases again from its older snapshot and the log, and looks at every entry on the way.
+final class SlotReplay {
+    private let slot: SlotID
+    private let store: any ObjectStore
+    private let scratch: String
+    private let base: [GatewayUID: SnapshotManifest.Item]
+    private let findings: SlotFindings
+    private let databases: GatewayDatabases
+    private var logs: [GatewayUID: GatewayLog] = [:]
+    private var marks: [GatewayUID: [StreamID: UInt64]] = [:]
+    private var ended: Set<GatewayUID> = []
+    private var ids: Set<RecordID> = []
+
+    init(slot: SlotID, store: any ObjectStore, scratch: String, base: SnapshotManifest?, findings: SlotFindings) {
+        self.slot = slot
+        self.store = store
+        self.scratch = scratch
+        self.findings = findings
+        self.base = Self.items(of: base)
+        databases = GatewayDatabases(folder: scratch, bootID: "audit", store: store)
+    }
+
+    private static func items(of manifest: SnapshotManifest?) -> [GatewayUID: SnapshotManifest.Item] {
+        var items: [GatewayUID: SnapshotManifest.Item] = [:]
+        for item in manifest?.gateways ?? [] { if let uid = GatewayUID(hex: item.uid) { items[uid] = item } }
+        return items
+    }
+
+    func apply(_ object: LogObject) async throws(TidegateError) {
+        for section in object.sections {
+            let uid = section.gateway
+            findings.check(
+                "I13", !ended.contains(uid), "\(slot): object \(object.n) has entries of \(uid) behind its end")
+            guard let log = try await open(uid) else { continue }
+            for committed in section.entries { check(committed, of: uid) }
+            _ = try await log.apply(n: object.n, epoch: object.epoch, section.entries)
+        }
+    }
+
+    private func check(_ committed: CommittedEntry, of uid: GatewayUID) {
+        switch committed.entry {
+        case .record(let stream, let sequence, let id, _, _):
+            // Quarantined bytes that named no stream.
+            guard stream.bits != 0 else { return }
+            findings.check("I5", ids.insert(id).inserted, "\(slot): record \(id) is in the log twice")
+            advance(stream, to: sequence, of: uid, committed.lsn)
+        case .skip(let stream, let sequence, _, _): advance(stream, to: sequence, of: uid, committed.lsn)
+        case .gatewayDeleted: ended.insert(uid)
+        default: break
+        }
+    }
+
+    private func advance(_ stream: StreamID, to sequence: UInt64, of uid: GatewayUID, _ lsn: LSN) {
+        let before = marks[uid]?[stream] ?? 0
+        findings.check(
+            "I6", sequence == before + 1, "\(uid): stream \(stream) goes from \(before) to \(sequence) at \(lsn)")
+        marks[uid, default: [:]][stream] = max(before, sequence)
+    }
+
+    private func open(_ uid: GatewayUID) async throws(TidegateError) -> GatewayLog? {
+        if let log = logs[uid] { return log }
+        do throws(TidegateError) {
+            let log = try await databases.log(uid, slot: slot, from: base[uid])
+            findings.check("I12", true, "")
+            let state = try await log.state()
+            logs[uid] = log
+            marks[uid] = state.streams.mapValues(\.sequence)
+            if state.isDeleted { ended.insert(uid) }
+            return log
+        } catch {
+            guard error.code == .notFound || error.code == .corrupt else { throw error }
+            findings.check("I12", false, "\(base[uid]?.key ?? "\(uid)"): \(error.message)")
+            return nil
+        }
+    }
+
+    /// The databases stand where `newer` was taken: both must have the same content.
+    func compare(with newer: SnapshotManifest) async throws(TidegateError) {
+        let others = GatewayDatabases(folder: scratch + "-newer", bootID: "audit", store: store)
+        for (uid, item) in Self.items(of: newer) {
+            do throws(TidegateError) {
+                let copy = try await others.log(uid, slot: slot, from: item)
+                findings.check("I12", true, "")
+                if let mine = try await open(uid) {
+                    let isEqual = try await copy.contentHash() == mine.contentHash()
+                    findings.check("I9", isEqual, "\(slot): \(uid) differs between \(item.key) and the log")
+                }
+                try await copy.destroy()
+            } catch {
+                guard error.code == .notFound || error.code == .corrupt else { throw error }
+                findings.check("I12", false, "\(item.key): \(error.message)")
+            }
+        }
+        await others.closeAll()
+    }
+
+    /// - Returns: rows of every gateway that is not gone, and one hash over the content of all.
+    func finish() async throws(TidegateError) -> (live: [GatewayUID: Int64], hash: String) {
+        for uid in base.keys { _ = try await open(uid) }
+        var live: [GatewayUID: Int64] = [:]
+        var hash = SHA256()
+        for (uid, log) in logs.sorted(by: { $0.key < $1.key }) {
+            let state = try await log.state()
+            if !state.isDeleted { live[uid] = state.live }
+            hash.update(data: Array("\(uid) \(try await log.contentHash())".utf8))
+        }
+        await databases.closeAll()
+        try? FileManager.default.removeItem(atPath: scratch)
+        return (live, Hexadecimal.text(hash.finalize()))
+    }
+}

@@ -1,0 +1,163 @@
+"""A debug build dies by SIGKILL at a named place; what follows must lose nothing and double nothing.
+
+For each place: load until the node dies there, start again (on the same state, with its databases thrown away, or as
+another process with another disk on the same etcd and S3), and compare rows with answers. Then the auditor walks both
+stores. Run alone: scripts/crash-matrix.sh [--points a,b] [--ways same,rebuilt,takeover]
+"""
+
+import argparse
+import asyncio
+import collections
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kill_test import Load, settle  # noqa: E402
+from management import Management  # noqa: E402
+from processes import admin_token, binary, start_mock, start_node  # noqa: E402
+from servers import Shared, free_port  # noqa: E402
+
+# Place → which time it is reached. Later times, so that there is something to lose by then.
+POINTS = {
+    "beforeIntent": 5, "afterIntent": 5, "afterCompletion": 40, "beforePut": 6, "afterPut": 6, "afterCommit": 6,
+    "duringApply": 6, "afterApply": 6, "whilePinned": 2, "beforeManifest": 2, "beforePublish": 2, "afterPublish": 2,
+    "duringCollect": 3,
+}
+# Reached at a start over a log that is there already.
+AT_START = {"afterClaim": 3, "duringReplay": 1}
+SNAPSHOTS = {"TIDEGATE_OBJECTS_SNAPSHOT_OBJECTS": "3"}
+
+
+async def load_until_dead(node, load, seconds):
+    running = asyncio.create_task(load.run())
+    deadline = time.monotonic() + seconds
+    while node.child.poll() is None and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    load.stopping = True
+    await running
+    return node.child.poll() is not None
+
+
+def audit(flags, env):
+    result = subprocess.run(
+        [binary(), "audit", "--json", *flags], capture_output=True, text=True, timeout=120,
+        env={**{k: v for k, v in os.environ.items() if not k.startswith("TIDEGATE_")}, **env})
+    try:
+        return json.loads(result.stdout)
+    except json.JSONDecodeError:
+        return {"holds": False, "error": result.stderr[-2000:]}
+
+
+def crash(point, way, servers=None, seed=1):
+    """One cell of the matrix."""
+    with tempfile.TemporaryDirectory(prefix="tidegate-crash-") as directory:
+        home = Path(directory) / "first"
+        home.mkdir()
+        where = {"flags": servers.flags if servers else ()}
+        env = {**(servers.env if servers else {}), **SNAPSHOTS}
+        mock = start_mock(directory, "--latency", "2ms", "--jitter", "4ms")
+        node = None
+        try:
+            complete, cut = set(), set()
+            port = free_port()
+
+            def start(fault=None, seconds=40):
+                faulty = {"TIDEGATE_FAULT": fault} if fault else {}
+                return start_node(home, mock.url, listen=f"127.0.0.1:{port}", env={**env, **faulty}, seconds=seconds, **where)
+
+            def drive(seconds):
+                load = Load(port, len(complete), seed, connections=6, rate=300)
+                died = asyncio.run(load_until_dead(node, load, seconds))
+                complete.update(load.complete)
+                cut.update(load.cut)
+                return died
+
+            if point in AT_START:
+                node = start()
+                drive(1.5)
+                node.kill()
+                if way == "rebuilt":
+                    shutil.rmtree(home / "state" / "objects")
+                try:
+                    node = start(f"{point}:{AT_START[point]}")
+                    died = False
+                    node.kill()
+                except RuntimeError:
+                    died = True
+            else:
+                node = start(f"{point}:{POINTS[point]}")
+                died = drive(20)
+                node.kill()
+            if way == "rebuilt":
+                shutil.rmtree(home / "state" / "objects", ignore_errors=True)
+            if way == "takeover":
+                # Another machine. What was captured and not committed is on the first one's disk: only it can bring it.
+                outbox = home / "state" / "outbox"
+                home = Path(directory) / "second"
+                (home / "state").mkdir(parents=True)
+                shutil.copytree(outbox, home / "state" / "outbox")
+            node = start()
+            management = Management(node.url, admin_token(home))
+            rows, _ = settle(management, complete, 40)
+            live = management.live_rows()
+            stores = servers.flags if servers else ("--state", str(home / "state"))
+            running = audit(stores, env)
+            code = node.stop()
+            stopped = audit(stores, env)
+        finally:
+            if node and node.child.poll() is None:
+                node.kill()
+            mock.stop()
+    counts = collections.Counter(row["event_id"] for row in rows)
+    report = {
+        "point": point, "way": way, "died": died, "answered": len(complete), "rows": len(rows), "live": live, "exit": code,
+        "missing": sorted(complete - set(counts)), "doubled": sorted(w for w, n in counts.items() if n > 1),
+        "stray": sorted(set(counts) - complete - cut),
+        "audits": [True if a["holds"] else [a.get("error"), *(c for c in a.get("checks", ()) if c["violations"])]
+                   for a in (running, stopped)]}
+    report["pass"] = (
+        died and not (report["missing"] or report["doubled"] or report["stray"]) and live == len(rows) and code == 0
+        and report["audits"] == [True, True] and (point in ("beforeIntent", "afterIntent") or bool(complete)))
+    return report
+
+
+def run(points, ways):
+    reports = []
+    for way in ways:
+        directory = tempfile.TemporaryDirectory(prefix="tidegate-crash-servers-") if way == "takeover" else None
+        for point in points:
+            if (point, way) == ("duringReplay", "same"):
+                continue    # databases that are there are not replayed
+            servers = None
+            if directory:
+                place = Path(directory.name) / point
+                place.mkdir()
+                servers = Shared(place)
+            try:
+                report = crash(point, way, servers)
+            finally:
+                if servers:
+                    servers.stop()
+            reports.append(report)
+            print(f"{point:16} {way:9} {'ok' if report['pass'] else json.dumps(report)}", file=sys.stderr)
+        if directory:
+            directory.cleanup()
+    return reports
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--points", default=",".join([*POINTS, *AT_START]))
+    parser.add_argument("--ways", default="same,rebuilt,takeover")
+    arguments = parser.parse_args()
+    reports = run(arguments.points.split(","), arguments.ways.split(","))
+    print(json.dumps({"cells": len(reports), "pass": all(r["pass"] for r in reports)}))
+    sys.exit(0 if all(r["pass"] for r in reports) else 1)
