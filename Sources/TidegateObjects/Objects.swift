@@ -119,6 +119,10 @@ package final class Objects: RecordReceiver, LogService, Sendable {
     ) async throws(TidegateError) -> PatchOutcome {
         let host = host(of: gateway)
         let storage = try await host.reading(gateway).0
+        // A row that is there is named by its place: once sealed it cannot be found by its id while entries are applied.
+        if let row = try await storage.place(of: id) {
+            return .applied(try await host.append(.editRow(lsn: row, patch: patch), to: gateway))
+        }
         let entry = GatewayEntry.edit(id: id, patch: patch, atMs: clock.milliseconds())
         let position = try await host.append(entry, to: gateway)
         let isKnown = try await storage.contains(id)

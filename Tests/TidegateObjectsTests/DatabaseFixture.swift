@@ -34,12 +34,21 @@ final class DatabaseFixture: Sendable {
         -> GatewayDatabases
     {
         GatewayDatabases(
-            folder: folder, bootID: bootID, store: store, connectedMax: connectedMax, queryLimit: queryLimit)
+            folder: folder, bootID: bootID, store: store, segments: segments("all"), connectedMax: connectedMax,
+            queryLimit: queryLimit)
+    }
+
+    func segments(_ name: String, cacheBytesMax: Int64 = 1 << 30, rowsMax: Int = 50_000) -> Segments {
+        var settings = Segments.Settings()
+        settings.cacheBytesMax = cacheBytesMax
+        settings.limits.rowsMax = rowsMax
+        return Segments(folder: folder + "/cache-" + name, bootID: "boot-1", store: store, settings: settings)
     }
 
     func open(_ name: String = "a") async throws -> GatewayLog {
-        try await GatewayDatabases(folder: folder + "/" + name, bootID: "boot-1", store: store).log(
-            Self.gateway, slot: Self.slot)
+        try await GatewayDatabases(
+            folder: folder + "/" + name, bootID: "boot-1", store: store, segments: segments(name)
+        ).log(Self.gateway, slot: Self.slot)
     }
 
     static func record(_ seed: inout DatabaseSeed, _ index: Int) -> LogRecord {

@@ -8,7 +8,7 @@ struct DatabaseQueryTests {
     let fixture = DatabaseFixture()
 
     /// A random question that is meant well.
-    private func question(_ seed: inout DatabaseSeed, _ rows: [LogRow]) -> LogQuery {
+    static func question(_ seed: inout DatabaseSeed, _ rows: [LogRow]) -> LogQuery {
         var query = LogQuery()
         query.order = seed.pick(LogQuery.Order.allCases)
         query.isDescending = Bool.random(using: &seed)
@@ -95,7 +95,7 @@ struct DatabaseQueryTests {
         var seed = DatabaseSeed(state: start)
         let (log, rows) = try await filled(&seed, rows: 250)
         for round in 0..<80 {
-            var query = question(&seed, rows)
+            var query = Self.question(&seed, rows)
             let expected = DatabaseQueryOracle.rows(query, of: rows)
             let byCursor = Bool.random(using: &seed)
             var found: [LSN] = []

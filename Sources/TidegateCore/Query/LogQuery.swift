@@ -94,6 +94,10 @@ package struct LogPage: Equatable, Sendable {
     package var rows: [LogRow]
     /// Rows that match, over all pages.
     package var totalCount: Int64
+    /// `false` when counting would have taken too long: at least so many match.
+    package var isCountExact = true
+    /// Searching stopped before the page was full; `nextCursor` goes on behind what was searched.
+    package var isPartial = false
     /// Continues behind the last row; `nil` at the end.
     package var nextCursor: String?
     /// Of `cost`, `duration`, `tokens_in`, `tokens_out`, `total_tokens`, over all matching rows; only when asked for.

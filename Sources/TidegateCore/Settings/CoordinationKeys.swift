@@ -84,4 +84,13 @@ package struct CoordinationKeys: Equatable, Sendable {
         guard key.hasPrefix(prefix) else { return [] }
         return key.dropFirst(prefix.count).split(separator: "/", omittingEmptySubsequences: false)
     }
+
+    /// Everything of a gateway's sealed rows.
+    package func segments(of uid: GatewayUID) -> String { "\(generation)/seg/\(uid)/" }
+    /// Key of a segment. An epoch belongs to one owner, who counts what it makes: no name is used twice.
+    package func segment(_ uid: GatewayUID, epoch: Epoch, serial: UInt64) -> String {
+        segments(of: uid) + "\(epoch)-\(serial)"
+    }
+    /// Key of the bodies of the rows in the segment at `key`.
+    package static func pack(of key: String) -> String { key + ".pack" }
 }

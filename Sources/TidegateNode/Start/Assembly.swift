@@ -56,8 +56,9 @@ struct Assembly {
         outboxSettings.mode = settings.capture == .power ? .power : .process
         outboxSettings.bytesMax = settings.outboxBytesMax
         outbox = try Outbox.open(directory: state.outbox, settings: outboxSettings, clock: clock, logger: logger)
+        let segments = Segments(folder: state.cache, bootID: StateDirectory.bootID(), store: engines.store)
         databases = GatewayDatabases(
-            folder: state.objects, bootID: StateDirectory.bootID(), store: engines.store)
+            folder: state.objects, bootID: StateDirectory.bootID(), store: engines.store, segments: segments)
         var objectsSettings = ObjectsSettings()
         objectsSettings.slot.snapshotObjects = settings.snapshotObjects
         // Every put costs money there, and a second of visibility is what protocol §12 trades for it.

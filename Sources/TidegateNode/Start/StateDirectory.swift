@@ -10,6 +10,7 @@ package struct StateDirectory: Sendable {
     package var store: String { path + "/store" }
     package var outbox: String { path + "/outbox" }
     package var objects: String { path + "/objects" }
+    package var cache: String { path + "/cache" }
     package var adminTokenFile: String { path + "/admin-token" }
 
     /// Makes the directory, for its owner only, if it is not there.

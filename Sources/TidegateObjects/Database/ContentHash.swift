@@ -20,6 +20,10 @@ enum ContentHash {
             hash.add(row.value(1))
             hash.add(bytes: row.blob(2))
         }
+        hash.add("segment content")
+        try db.runOnce("SELECT runs, zone, bodyObjects FROM segment ORDER BY first", []) { row in
+            for column in 0..<3 as Range<Int32> { hash.add(bytes: row.blob(column)) }
+        }
         hash.add("body")
         try db.runOnce(
             """
@@ -37,8 +41,9 @@ enum ContentHash {
     }
 
     private static let tables: [(name: String, columns: Int32, order: String)] = [
-        ("log", 37, "lsn"), ("overlay", 7, "lsn"), ("orphan_overlay", 10, "idHigh, idLow"),
+        ("log", 39, "lsn"), ("overlay", 7, "lsn"), ("orphan_overlay", 10, "idHigh, idLow"),
         ("stream", 5, "idHigh, idLow"), ("rollup", 15, "minute, provider, model, statusClass, cached"),
+        ("segment", 14, "first"), ("tombstone", 1, "lsn"), ("garbage", 2, "key"),
     ]
 }
 

@@ -120,7 +120,4 @@ extension GatewayLog {
     package func pin() async throws(TidegateError) -> any PinnedContent {
         try await copies.pin(appliedN: try await appliedMark())
     }
-
-    /// Nothing lies outside the database yet that an entry could make garbage.
-    package func garbage(through n: LogIndex) async throws(TidegateError) -> [String] { [] }
 }

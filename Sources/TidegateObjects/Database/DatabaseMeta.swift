@@ -9,24 +9,29 @@ struct DatabaseMeta: Equatable, Sendable {
     /// Rows of `orphan_overlay`: while there are none, no inserted row looks for one.
     var orphans: Int64 = 0
     var isDeleted = false
+    /// LSN of the entry that changed the table `segment` last.
+    var segmentVersion: Int64 = 0
 
     static func read(_ db: Database) throws -> DatabaseMeta? {
         var meta: DatabaseMeta?
-        try db.run("SELECT appliedN, epoch, live, orphans, isDeleted FROM meta") { row in
+        try db.run("SELECT appliedN, epoch, live, orphans, isDeleted, segmentVersion FROM meta") { row in
             meta = DatabaseMeta(
                 appliedN: UInt64(bitPattern: row.integer(0)), epoch: UInt64(bitPattern: row.integer(1)),
-                live: row.integer(2), orphans: row.integer(3), isDeleted: row.integer(4) != 0)
+                live: row.integer(2), orphans: row.integer(3), isDeleted: row.integer(4) != 0,
+                segmentVersion: row.integer(5))
         }
         return meta
     }
 
     func write(_ db: Database) throws {
-        var statement = try db.prepared("UPDATE meta SET appliedN = ?, epoch = ?, live = ?, orphans = ?, isDeleted = ?")
+        var statement = try db.prepared(
+            "UPDATE meta SET appliedN = ?, epoch = ?, live = ?, orphans = ?, isDeleted = ?, segmentVersion = ?")
         statement.bind(Int64(bitPattern: appliedN))
         statement.bind(Int64(bitPattern: epoch))
         statement.bind(live)
         statement.bind(orphans)
         statement.bind(isDeleted ? 1 : 0 as Int64)
+        statement.bind(segmentVersion)
         try statement.run()
     }
 }
@@ -40,7 +45,7 @@ struct DatabaseIdentity: Equatable, Sendable {
 
     func write(_ db: Database) throws {
         try db.run(
-            "INSERT INTO meta VALUES(?, ?, ?, ?, ?, 0, 0, 0, 0, 0)",
+            "INSERT INTO meta VALUES(?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0)",
             [
                 .integer(DatabaseSchema.version), .integer(gateway.high), .integer(gateway.low), .text(bootID),
                 .text("\(slot)"),
@@ -70,7 +75,9 @@ struct DatabaseIdentity: Equatable, Sendable {
         try db.run("SELECT ifnull(max(lsn), 0) FROM log") { row in
             isConsistent = LSN(rawValue: UInt64(bitPattern: row.integer(0))).n <= appliedN
         }
-        for table in ["body", "overlay", "orphan_overlay", "stream", "rollup", "quarantine"] {
+        for table in [
+            "body", "overlay", "orphan_overlay", "stream", "rollup", "quarantine", "segment", "tombstone", "garbage",
+        ] {
             try db.run("SELECT 1 FROM \(table) LIMIT 1")
         }
         return isConsistent

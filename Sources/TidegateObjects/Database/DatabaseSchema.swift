@@ -2,7 +2,7 @@ internal import GRDB
 
 /// The tables of one gateway's database. The file is a cache of the log: another version is thrown away and replayed.
 enum DatabaseSchema {
-    static let version: Int64 = 1
+    static let version: Int64 = 2
 
     static func create(_ db: Database) throws {
         for statement in tables { try db.execute(sql: statement) }
@@ -15,28 +15,12 @@ enum DatabaseSchema {
     /// (every list), id (point reads and the assertion that ids are unique), errors by time. Indices on model or provider
     /// cost 1.5 to 3 µs each and are left out: such filters walk the time index until the page is full.
     private static let tables = [
-        """
-        CREATE TABLE log(
-            lsn INTEGER PRIMARY KEY, idHigh INTEGER NOT NULL, idLow INTEGER NOT NULL, createdAt INTEGER NOT NULL,
-            receivedAt INTEGER NOT NULL, startedAt INTEGER NOT NULL, durationMs INTEGER NOT NULL,
-            latencyMs INTEGER NOT NULL, eventID TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
-            modelType TEXT NOT NULL, path TEXT NOT NULL, method TEXT NOT NULL, requestType TEXT NOT NULL,
-            requestContentType TEXT NOT NULL, responseContentType TEXT NOT NULL, userAgent TEXT NOT NULL,
-            step INTEGER NOT NULL, attempts INTEGER NOT NULL, statusCode INTEGER NOT NULL, outcome INTEGER NOT NULL,
-            success INTEGER NOT NULL, inputUncached INTEGER, inputCacheRead INTEGER, inputCacheWrite INTEGER,
-            outputText INTEGER, outputReasoning INTEGER, usageSource INTEGER NOT NULL, cost INTEGER,
-            priceVersion TEXT NOT NULL, metadata TEXT NOT NULL, flags INTEGER NOT NULL, requestBytes INTEGER NOT NULL,
-            responseBytes INTEGER NOT NULL, keptRequest INTEGER NOT NULL, keptResponse INTEGER NOT NULL)
-        """,
+        log(),
         "CREATE INDEX log_created ON log(createdAt)",
         "CREATE UNIQUE INDEX log_id ON log(idHigh, idLow)",
         "CREATE INDEX log_errors ON log(createdAt) WHERE success = 0",
         "CREATE TABLE body(lsn INTEGER PRIMARY KEY, codec INTEGER NOT NULL, content BLOB NOT NULL)",
-        """
-        CREATE TABLE overlay(
-            lsn INTEGER PRIMARY KEY, feedback REAL, feedbackLSN INTEGER, score REAL, scoreLSN INTEGER, metadata TEXT,
-            metadataLSN INTEGER)
-        """,
+        overlay(),
         """
         CREATE TABLE orphan_overlay(
             idHigh INTEGER NOT NULL, idLow INTEGER NOT NULL, feedback REAL, feedbackLSN INTEGER, score REAL,
@@ -62,11 +46,53 @@ enum DatabaseSchema {
         CREATE TABLE quarantine(
             place INTEGER PRIMARY KEY, lsn INTEGER NOT NULL, reason TEXT NOT NULL, content BLOB NOT NULL)
         """,
+        // Sealed rows. `live` and `tombstones` add up to `rows`; `edited` is the newest edit of one of its rows that is not
+        // in it, `version` the entry that changed this line or a tombstone or overlay of it last.
+        """
+        CREATE TABLE segment(
+            first INTEGER PRIMARY KEY, last INTEGER NOT NULL, asOf INTEGER NOT NULL, rows INTEGER NOT NULL,
+            live INTEGER NOT NULL, tombstones INTEGER NOT NULL, edited INTEGER NOT NULL, version INTEGER NOT NULL,
+            key TEXT NOT NULL, crc INTEGER NOT NULL, storedBytes INTEGER NOT NULL, fileBytes INTEGER NOT NULL,
+            packKey TEXT NOT NULL, packBytes INTEGER NOT NULL, runs BLOB NOT NULL, zone BLOB NOT NULL,
+            bodyObjects BLOB NOT NULL)
+        """,
+        "CREATE UNIQUE INDEX segment_key ON segment(key)",
+        // Rows that are in a segment and yet deleted.
+        "CREATE TABLE tombstone(lsn INTEGER PRIMARY KEY)",
+        // Objects that no row needs since log object `n`.
+        "CREATE TABLE garbage(key TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID",
         """
         CREATE TABLE meta(
             version INTEGER NOT NULL, uidHigh INTEGER NOT NULL, uidLow INTEGER NOT NULL, bootID TEXT NOT NULL,
             slot TEXT NOT NULL, appliedN INTEGER NOT NULL, epoch INTEGER NOT NULL, live INTEGER NOT NULL,
-            orphans INTEGER NOT NULL, isDeleted INTEGER NOT NULL)
+            orphans INTEGER NOT NULL, isDeleted INTEGER NOT NULL, segmentVersion INTEGER NOT NULL)
         """,
     ]
+
+    /// The rows, as here so in every segment.
+    static func log() -> String {
+        """
+        CREATE TABLE log(
+            lsn INTEGER PRIMARY KEY, idHigh INTEGER NOT NULL, idLow INTEGER NOT NULL, createdAt INTEGER NOT NULL,
+            receivedAt INTEGER NOT NULL, startedAt INTEGER NOT NULL, durationMs INTEGER NOT NULL,
+            latencyMs INTEGER NOT NULL, eventID TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
+            modelType TEXT NOT NULL, path TEXT NOT NULL, method TEXT NOT NULL, requestType TEXT NOT NULL,
+            requestContentType TEXT NOT NULL, responseContentType TEXT NOT NULL, userAgent TEXT NOT NULL,
+            step INTEGER NOT NULL, attempts INTEGER NOT NULL, statusCode INTEGER NOT NULL, outcome INTEGER NOT NULL,
+            success INTEGER NOT NULL, inputUncached INTEGER, inputCacheRead INTEGER, inputCacheWrite INTEGER,
+            outputText INTEGER, outputReasoning INTEGER, usageSource INTEGER NOT NULL, cost INTEGER,
+            priceVersion TEXT NOT NULL, metadata TEXT NOT NULL, flags INTEGER NOT NULL, requestBytes INTEGER NOT NULL,
+            responseBytes INTEGER NOT NULL, keptRequest INTEGER NOT NULL, keptResponse INTEGER NOT NULL,
+            requestObject TEXT NOT NULL, responseObject TEXT NOT NULL)
+        """
+    }
+
+    /// - Parameter schema: where, with its dot.
+    static func overlay(in schema: String = "") -> String {
+        """
+        CREATE TABLE \(schema)overlay(
+            lsn INTEGER PRIMARY KEY, feedback REAL, feedbackLSN INTEGER, score REAL, scoreLSN INTEGER, metadata TEXT,
+            metadataLSN INTEGER)
+        """
+    }
 }

@@ -13,9 +13,11 @@ struct EntryApplication {
     let db: Database
     let gateway: GatewayUID
     let codec: BodyCodec
-    private(set) var meta: DatabaseMeta
+    var meta: DatabaseMeta
     private var marks: [StreamID: StreamMark] = [:]
     private var rollups = RollupBatch()
+    /// Rows of the segments that were asked for last.
+    var knownRuns: [Int64: LSNRuns] = [:]
 
     init(db: Database, gateway: GatewayUID, codec: BodyCodec, meta: DatabaseMeta) {
         self.db = db
@@ -33,9 +35,13 @@ struct EntryApplication {
         case .skip(let stream, let sequence, let id, _):
             advance(stream, to: StreamMark(sequence: sequence, id: id))
         case .edit(let id, let patch, let atMs): try edit(id, patch, atMs: atMs, lsn: committed.lsn)
-        case .delete(let lsns): try delete(lsns)
-        case .evict(let through): try evict(through: through)
+        case .delete(let lsns): try delete(lsns, at: committed.lsn)
+        case .evict(let through): try evict(through: through, at: committed.lsn)
         case .gatewayDeleted: try deleteEverything()
+        case .sealed(let segment): try seal(segment, at: committed.lsn)
+        case .compacted(let replaced, let segments): try compact(replaced, into: segments, at: committed.lsn)
+        case .editRow(let row, let patch): try edit(row: Int64(clamping: row), patch, at: committed.lsn)
+        case .collected(let n): try db.run("DELETE FROM garbage WHERE n <= ?", [.integer(Int64(clamping: n))])
         }
     }
 
@@ -141,32 +147,52 @@ struct EntryApplication {
     }
 
     /// Rollups stay: they say what passed through, not what is kept.
-    private mutating func delete(_ lsns: [UInt64]) throws {
-        for lsn in lsns {
-            let place = SQLValue.integer(Int64(bitPattern: lsn))
-            try db.run("DELETE FROM log WHERE lsn = ?", [place])
-            guard db.changes > 0 else { continue }
-            meta.live -= 1
+    private mutating func delete(_ lsns: [UInt64], at lsn: LSN) throws {
+        for row in lsns {
+            let place = SQLValue.integer(Int64(clamping: row))
+            guard try removeHotRows("lsn = ?", [place], at: lsn) > 0 else {
+                try bury(Int64(clamping: row), at: lsn)
+                continue
+            }
             try db.run("DELETE FROM body WHERE lsn = ?", [place])
             try db.run("DELETE FROM overlay WHERE lsn = ?", [place])
         }
     }
 
-    private mutating func evict(through: UInt64) throws {
-        let place = SQLValue.integer(Int64(clamping: through))
-        try db.run("DELETE FROM log WHERE lsn <= ?", [place])
-        meta.live -= db.changes
+    private mutating func evict(through: UInt64, at lsn: LSN) throws {
+        let end = try evictSegments(through: Int64(clamping: through), at: lsn)
+        _ = try removeHotRows("lsn <= ?", [.integer(end)], at: lsn)
         for table in ["body", "overlay", "quarantine"] {
-            try db.run("DELETE FROM \(table) WHERE lsn <= ?", [place])
+            try db.run("DELETE FROM \(table) WHERE lsn <= ?", [.integer(end)])
         }
     }
 
+    /// - Returns: how many rows that were. Their large bodies are garbage now.
+    private mutating func removeHotRows(_ condition: String, _ values: [SQLValue], at lsn: LSN) throws -> Int64 {
+        var objects: [String] = []
+        var count: Int64 = 0
+        try db.run("DELETE FROM log WHERE \(condition) RETURNING requestObject, responseObject", values) { row in
+            count += 1
+            for column in 0..<2 as Range<Int32> {
+                let key = row.text(column)
+                if !key.isEmpty { objects.append(key) }
+            }
+        }
+        meta.live -= count
+        try discard(objects, at: lsn)
+        return count
+    }
+
     private mutating func deleteEverything() throws {
-        for table in ["log", "body", "overlay", "orphan_overlay", "stream", "rollup", "quarantine"] {
+        for table in [
+            "log", "body", "overlay", "orphan_overlay", "stream", "rollup", "quarantine", "segment", "tombstone",
+            "garbage",
+        ] {
             try db.run("DELETE FROM \(table)")
         }
         (marks, rollups) = ([:], RollupBatch())
         (meta.live, meta.orphans, meta.isDeleted) = (0, 0, true)
+        knownRuns = [:]
     }
 }
 

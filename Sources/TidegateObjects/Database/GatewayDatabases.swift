@@ -8,6 +8,7 @@ package final class GatewayDatabases: GatewayStorageProvider {
     private let scratch: String
     private let bootID: String
     private let store: any ObjectStore
+    private let segments: Segments
     private let open: OpenDatabases
     private let codecs = BodyCodecs()
     private let limits: GatewayLog.Limits
@@ -18,9 +19,11 @@ package final class GatewayDatabases: GatewayStorageProvider {
     ///   - folder: `STATE/objects`; made when it is needed. Its `scratch` is emptied.
     ///   - store: where snapshots of databases lie.
     ///   - bootID: the machine's current start (`/proc/sys/kernel/random/boot_id`): files of another one are dropped.
+    ///   - segments: where sealed rows are.
     ///   - queryLimit: how long one query may take, its wait included.
     package init(
-        folder: String, bootID: String, store: any ObjectStore, connectedMax: Int = 64, threads: Int = 2,
+        folder: String, bootID: String, store: any ObjectStore, segments: Segments, connectedMax: Int = 64,
+        threads: Int = 2,
         queryLimit: Duration = .seconds(10)
     ) {
         self.folder = folder
@@ -28,6 +31,7 @@ package final class GatewayDatabases: GatewayStorageProvider {
         self.store = store
         scratch = folder + "/scratch"
         try? FileManager.default.removeItem(atPath: scratch)
+        self.segments = segments
         open = OpenDatabases(connectedMax: connectedMax)
         var limits = GatewayLog.Limits()
         limits.query = queryLimit
@@ -52,7 +56,8 @@ package final class GatewayDatabases: GatewayStorageProvider {
             store: store, scratch: scratch, strand: DatabaseStrand(on: scanThreads), file: file)
         let log = open.handle(gateway) {
             GatewayLog(
-                file: file, open: open, codecs: codecs, limits: limits, strand: DatabaseStrand(on: applyThreads),
+                file: file, segments: segments, open: open, codecs: codecs, limits: limits,
+                strand: DatabaseStrand(on: applyThreads),
                 scanStrands: (0..<2).map { _ in DatabaseStrand(on: scanThreads) }, copies: copies)
         }
         do {

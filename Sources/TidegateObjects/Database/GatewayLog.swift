@@ -15,7 +15,8 @@ package actor GatewayLog: GatewayStorage {
         var walBytesMax: Int64 = 128 << 20
     }
 
-    private let file: DatabaseFile
+    let file: DatabaseFile
+    let segments: Segments
     private let open: OpenDatabases
     private let codecs: BodyCodecs
     private let limits: Limits
@@ -35,16 +36,17 @@ package actor GatewayLog: GatewayStorage {
     package nonisolated var unownedExecutor: UnownedSerialExecutor { strand.asUnownedSerialExecutor() }
 
     init(
-        file: DatabaseFile, open: OpenDatabases, codecs: BodyCodecs, limits: Limits, strand: DatabaseStrand,
-        scanStrands: [DatabaseStrand], copies: DatabaseCopies
+        file: DatabaseFile, segments: Segments, open: OpenDatabases, codecs: BodyCodecs, limits: Limits,
+        strand: DatabaseStrand, scanStrands: [DatabaseStrand], copies: DatabaseCopies
     ) {
         self.file = file
+        self.segments = segments
         self.open = open
         self.codecs = codecs
         self.limits = limits
         self.strand = strand
         self.copies = copies
-        scanners = scanStrands.map { LogScanner(file: file, strand: $0) }
+        scanners = scanStrands.map { LogScanner(file: file, strand: $0, segments: segments) }
         runningScans = scanStrands.map { _ in 0 }
     }
 
@@ -91,8 +93,8 @@ package actor GatewayLog: GatewayStorage {
     package func logs(_ query: LogQuery) async throws(TidegateError) -> LogPage {
         let remembered = query.cursor == nil ? pages.boundary(before: query, at: now) : nil
         let scan = try LogScan(query, remembered: remembered)
-        let answer = try await scanning { scanner, deadline throws(TidegateError) in
-            try await scanner.page(scan, by: deadline)
+        let answer = try await scanning("The query") { scanner, deadline in
+            try await SegmentedScan(scan: scan, scanner: scanner, segments: self.segments, deadline: deadline).page()
         }
         if let end = answer.end, query.cursor == nil { pages.note(end, endOf: query, at: now) }
         return answer.page
@@ -102,55 +104,48 @@ package actor GatewayLog: GatewayStorage {
         var query = query
         (query.page, query.perPage, query.cursor) = (1, 1, nil)
         let scan = try LogScan(query, remembered: nil)
-        return try await scanning { scanner, deadline throws(TidegateError) in
-            try await scanner.places(scan, limit: limit, by: deadline)
+        return try await scanning("The query") { scanner, deadline in
+            try await SegmentedScan(scan: scan, scanner: scanner, segments: self.segments, deadline: deadline)
+                .places(limit: limit).map { LSN(stored: $0.lsn).rawValue }
         }
     }
 
     package func log(_ id: RecordID) async throws(TidegateError) -> LogRow? {
-        let gateway = file.identity.gateway
-        let headBytes = limits.headBytes
-        return try await read("Reading a row") { db, _ in
-            guard var row = try PointReads.row(id, gateway: gateway, db) else { return nil }
-            guard let bodies = try PointReads.bodies(of: row, db) else { return row }
-            row.requestHead = Array(bodies.prefix(min(headBytes, row.keptRequestBytes)))
-            row.responseHead = Array(bodies.dropFirst(row.keptRequestBytes).prefix(headBytes))
-            return row
-        }
+        try await found(id, withHeads: limits.headBytes)?.row
     }
 
     package func body(_ part: BodyPart, of id: RecordID) async throws(TidegateError) -> StoredBody? {
-        let gateway = file.identity.gateway
-        return try await read("Reading a body") { db, _ in
-            guard let row = try PointReads.row(id, gateway: gateway, db),
-                let bodies = try PointReads.bodies(of: row, db)
-            else { return nil }
-            let (bytes, type) =
-                switch part {
-                case .request: (bodies.prefix(row.keptRequestBytes), row.record.requestContentType)
-                case .response: (bodies.dropFirst(row.keptRequestBytes), row.record.responseContentType)
-                }
-            return bytes.isEmpty ? nil : StoredBody(bytes: Array(bytes), contentType: type)
-        }
+        guard let found = try await found(id, withHeads: .max) else { return nil }
+        let row = found.row
+        let (bytes, type) =
+            switch part {
+            case .request: (row.requestHead, row.record.requestContentType)
+            case .response: (row.responseHead, row.record.responseContentType)
+            }
+        guard let bytes, !bytes.isEmpty else { return nil }
+        return StoredBody(bytes: bytes, contentType: type)
     }
 
-    package func contains(_ id: RecordID) async throws(TidegateError) -> Bool {
-        try await read("Looking for a row") { db, _ in
-            var isThere = false
-            try db.run(
-                "SELECT 1 FROM log WHERE idHigh = ? AND idLow = ?", [.integer(id.high), .integer(id.low)]
-            ) { _ in isThere = true }
-            return isThere
-        }
+    package func contains(_ id: RecordID) async throws(TidegateError) -> Bool { try await place(of: id) != nil }
+
+    package func place(of id: RecordID) async throws(TidegateError) -> UInt64? {
+        try await found(id, withHeads: 0)?.row.lsn.rawValue
     }
 
-    /// When there are fewer than `count` rows, the newest one's LSN.
+    /// When there are fewer than `count` rows, the newest one's LSN. Segments go whole: the place may be that of a younger
+    /// row, the last of its segment.
     package func oldest(_ count: Int) async throws(TidegateError) -> UInt64? {
         guard count > 0 else { return nil }
         return try await read("Finding the oldest rows") { db, meta in
             var place: UInt64?
-            let skipped = max(0, min(Int64(count), meta.live) - 1)
-            try db.run("SELECT lsn FROM log ORDER BY lsn LIMIT 1 OFFSET ?", [.integer(skipped)]) {
+            var left = min(Int64(count), meta.live)
+            try db.run("SELECT live, last FROM segment ORDER BY first") { row in
+                guard left > 0 else { return }
+                left -= row.integer(0)
+                place = UInt64(bitPattern: row.integer(1))
+            }
+            guard left > 0 else { return place }
+            try db.run("SELECT lsn FROM log ORDER BY lsn LIMIT 1 OFFSET ?", [.integer(left - 1)]) {
                 place = UInt64(bitPattern: $0.integer(0))
             }
             return place
@@ -258,7 +253,7 @@ package actor GatewayLog: GatewayStorage {
         }
     }
 
-    private func read<Value: Sendable>(
+    func read<Value: Sendable>(
         _ doing: String, _ body: (Database, DatabaseMeta) throws -> Value
     ) async throws(TidegateError) -> Value {
         await makeRoom()
@@ -270,8 +265,9 @@ package actor GatewayLog: GatewayStorage {
         }
     }
 
-    private func scanning<Value: Sendable>(
-        _ body: (LogScanner, QueryDeadline) async throws(TidegateError) -> Value
+    /// Lends a connection for scans. A question whose segments were replaced meanwhile is asked once more (A33).
+    func scanning<Value: Sendable>(
+        _ doing: String, _ body: (LogScanner, QueryDeadline) async throws -> Value
     ) async throws(TidegateError) -> Value {
         let deadline = QueryDeadline(after: limits.query)
         await makeRoom()
@@ -284,10 +280,17 @@ package actor GatewayLog: GatewayStorage {
         }
         runningScans[lane] += 1
         let answer: Result<Value, TidegateError>
-        do throws(TidegateError) {
-            answer = .success(try await body(scanners[lane], deadline))
+        do {
+            do {
+                answer = .success(try await body(scanners[lane], deadline))
+            } catch is SegmentGone {
+                answer = .success(try await body(scanners[lane], deadline))
+            }
+        } catch is SegmentGone {
+            answer = .failure(
+                TidegateError(.unavailable, "A sealed part of the log cannot be found in the object store."))
         } catch {
-            answer = .failure(error)
+            answer = .failure(.database(error, doing))
         }
         runningScans[lane] -= 1
         if queue == nil, runningScans[lane] == 0 { await scanners[lane].close() }

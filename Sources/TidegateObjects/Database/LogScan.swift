@@ -1,7 +1,8 @@
 internal import GRDB
 internal import TidegateCore
 
-/// A question to the log as SQL, checked and ready to run on any connection.
+/// A question to the log as SQL, checked and ready to run on the hot database and on any segment: both have the tables
+/// that it names.
 struct LogScan: Sendable {
     static let perPageMax = 1_000
 
@@ -11,10 +12,10 @@ struct LogScan: Sendable {
         var end: PageBoundary?
     }
 
-    private let query: LogQuery
+    let query: LogQuery
     private let filter: FilterSQL
     /// The page starts behind this row; else at the query's page number.
-    private let start: PageBoundary?
+    let start: PageBoundary?
 
     /// - Parameter remembered: where the page before ended, if known.
     init(_ query: LogQuery, remembered: PageBoundary?) throws(TidegateError) {
@@ -31,47 +32,55 @@ struct LogScan: Sendable {
         }
     }
 
-    func page(_ db: Database, gateway: GatewayUID, slot: SlotID) throws -> Answer {
-        guard let meta = try DatabaseMeta.read(db) else {
-            throw TidegateError(.corrupt, "The gateway's database has lost what it says about itself.")
-        }
-        var rows: [LogRow] = []
-        var keys: [SQLValue] = []
-        if let skipped {
-            let select = "SELECT \(RowColumns.selection), \(query.order.expression)"
-            let (text, values) = ordered(select, limit: Int64(query.perPage) + 1, skipped: skipped)
-            try db.runOnce(text, values) { row in
-                rows.append(RowColumns.read(row, gateway: gateway))
-                keys.append(row.value(RowColumns.selectionEnd))
-            }
-        }
-        var answer = Answer(page: LogPage(rows: Array(rows.prefix(query.perPage)), totalCount: meta.live))
-        if rows.count > query.perPage, let last = answer.page.rows.last {
-            let end = PageBoundary(key: keys[query.perPage - 1], lsn: last.lsn.stored)
-            answer.end = end
-            answer.page.nextCursor = PageCursor.text(end, of: query)
-        }
-        try addTotals(to: &answer.page, db)
-        answer.page.position = LogPosition(slot: slot, epoch: meta.epoch, n: meta.appliedN)
-        return answer
+    private init(_ scan: LogScan, start: PageBoundary) {
+        (query, filter) = (scan.query, scan.filter)
+        self.start = start
     }
 
-    /// LSNs of the first rows, in the query's order.
-    func places(_ db: Database, limit: Int) throws -> [UInt64] {
-        var places: [UInt64] = []
-        let (text, values) = ordered("SELECT log.lsn", limit: Int64(max(0, limit)), skipped: 0)
-        try db.runOnce(text, values) { places.append(UInt64(bitPattern: $0.integer(0))) }
-        return places
+    /// The same question behind a row.
+    func starting(behind boundary: PageBoundary) -> LogScan { LogScan(self, start: boundary) }
+
+    var matchesEverything: Bool { filter.conditions.isEmpty }
+    var needsTotals: Bool { !matchesEverything || query.wantsMetaInfo }
+    /// Groups what was counted for a question, whatever its order or page.
+    var countKey: [UInt8] {
+        var counted = query
+        (counted.order, counted.isDescending) = (.createdAt, true)
+        return counted.fingerprint + [query.wantsMetaInfo ? 1 : 0]
     }
 
     /// Rows before the page when its start is only known by number; `nil` when no log can be that long.
-    private var skipped: Int64? {
+    var skipped: Int? {
         if start != nil { return 0 }
         let (rows, overflow) = (query.page - 1).multipliedReportingOverflow(by: query.perPage)
-        return overflow ? nil : Int64(rows)
+        return overflow ? nil : rows
     }
 
-    private func ordered(_ select: String, limit: Int64, skipped: Int64) -> (String, [SQLValue]) {
+    /// Rows behind the start, in order.
+    func rows(_ db: Database, limit: Int, gateway: GatewayUID, hasTombstones: Bool = false) throws -> [FoundRow] {
+        var rows: [FoundRow] = []
+        let (text, values) = ordered(
+            "SELECT \(RowColumns.selection), \(query.order.expression)", limit: limit, skipped: 0, hasTombstones)
+        try db.runOnce(text, values) { row in
+            let found = RowColumns.read(row, gateway: gateway)
+            rows.append(
+                FoundRow(
+                    boundary: PageBoundary(key: row.value(RowColumns.selectionEnd), lsn: found.lsn.stored), row: found)
+            )
+        }
+        return rows
+    }
+
+    /// Their places only.
+    func places(_ db: Database, limit: Int, skipped: Int = 0, hasTombstones: Bool = false) throws -> [PageBoundary] {
+        var places: [PageBoundary] = []
+        let (text, values) = ordered(
+            "SELECT log.lsn, \(query.order.expression)", limit: limit, skipped: skipped, hasTombstones)
+        try db.runOnce(text, values) { places.append(PageBoundary(key: $0.value(1), lsn: $0.integer(0))) }
+        return places
+    }
+
+    private func ordered(_ select: String, limit: Int, skipped: Int, _ hasTombstones: Bool) -> (String, [SQLValue]) {
         var filter = filter
         let order = query.order.expression
         let direction = query.isDescending ? "DESC" : "ASC"
@@ -79,34 +88,84 @@ struct LogScan: Sendable {
             filter.add(
                 "(\(order), log.lsn) \(query.isDescending ? "<" : ">") (?, ?)", [start.key, .integer(start.lsn)])
         }
+        if hasTombstones { filter.add(Self.isAlive, []) }
         let text = """
             \(select) FROM \(RowColumns.tables)\(filter.clause)
             ORDER BY \(order) \(direction), log.lsn \(direction) LIMIT ? OFFSET ?
             """
-        return (text, filter.values + [.integer(limit), .integer(skipped)])
+        return (text, filter.values + [.integer(Int64(max(0, limit))), .integer(Int64(max(0, skipped)))])
     }
 
-    private func addTotals(to page: inout LogPage, _ db: Database) throws {
-        let isCountKnown = filter.conditions.isEmpty
-        guard !isCountKnown || query.wantsMetaInfo else { return }
+    func totals(_ db: Database, hasTombstones: Bool = false) throws -> ScanTotals {
+        var filter = filter
+        if hasTombstones { filter.add(Self.isAlive, []) }
         var select = "SELECT count(*)"
-        let measures: [(name: String, expression: String, scale: Double)] = [
-            ("cost", "log.cost", 1e12), ("duration", "log.durationMs", 1), ("tokens_in", FilterField.input, 1),
-            ("tokens_out", FilterField.output, 1), ("total_tokens", FilterField.total, 1),
-        ]
         if query.wantsMetaInfo {
-            for measure in measures { select += ", min(\(measure.expression)), max(\(measure.expression))" }
+            for measure in ScanTotals.measures { select += ", min(\(measure.expression)), max(\(measure.expression))" }
         }
+        var totals = ScanTotals()
         try db.runOnce("\(select) FROM \(RowColumns.tables)\(filter.clause)", filter.values) { row in
-            if !isCountKnown { page.totalCount = row.integer(0) }
+            totals.count = row.integer(0)
             guard query.wantsMetaInfo else { return }
-            var ranges: [String: LogPage.Range] = [:]
-            for (index, measure) in measures.enumerated() {
+            for index in ScanTotals.measures.indices {
                 let column = Int32(index * 2 + 1)
                 guard let min = row.optionalReal(column), let max = row.optionalReal(column + 1) else { continue }
-                ranges[measure.name] = LogPage.Range(min: min / measure.scale, max: max / measure.scale)
+                totals.widen(index, min, max)
             }
-            page.ranges = ranges
         }
+        return totals
+    }
+
+    private static let isAlive = "log.lsn NOT IN (SELECT lsn FROM temp.tombstone)"
+}
+
+struct FoundRow: Sendable {
+    var boundary: PageBoundary
+    var row: LogRow
+}
+
+/// What is summed up over all rows that match.
+struct ScanTotals: Equatable, Sendable {
+    static let measures: [(name: String, expression: String, scale: Double, zone: ZoneMap.Number)] = [
+        ("cost", "log.cost", 1e12, .cost), ("duration", "log.durationMs", 1, .duration),
+        ("tokens_in", FilterField.input, 1, .tokensIn), ("tokens_out", FilterField.output, 1, .tokensOut),
+        ("total_tokens", FilterField.total, 1, .tokens),
+    ]
+
+    var count: Int64 = 0
+    private var ranges: [Int: (min: Double, max: Double)] = [:]
+
+    init(count: Int64 = 0) { self.count = count }
+
+    /// Of all rows of a segment that has lost none.
+    init(_ zone: ZoneMap) {
+        count = zone.rows
+        for (index, measure) in Self.measures.enumerated() {
+            guard let bounds = zone.numbers[measure.zone], bounds.absent < zone.rows else { continue }
+            widen(index, Double(bounds.min), Double(bounds.max))
+        }
+    }
+
+    mutating func widen(_ measure: Int, _ min: Double, _ max: Double) {
+        let known = ranges[measure] ?? (min, max)
+        ranges[measure] = (Swift.min(known.min, min), Swift.max(known.max, max))
+    }
+
+    mutating func add(_ other: ScanTotals) {
+        count += other.count
+        for (measure, range) in other.ranges { widen(measure, range.min, range.max) }
+    }
+
+    var shownRanges: [String: LogPage.Range] {
+        var shown: [String: LogPage.Range] = [:]
+        for (index, range) in ranges {
+            let measure = Self.measures[index]
+            shown[measure.name] = LogPage.Range(min: range.min / measure.scale, max: range.max / measure.scale)
+        }
+        return shown
+    }
+
+    static func == (one: ScanTotals, other: ScanTotals) -> Bool {
+        one.count == other.count && one.shownRanges == other.shownRanges
     }
 }

@@ -26,6 +26,25 @@ enum OverlayColumns {
         try statement.run()
     }
 
+    /// Lays the words of one schema's table over another's, for rows that are in the other's log.
+    static func merge(from: String, into: String, _ db: Database) throws {
+        try db.runOnce(
+            """
+            INSERT INTO \(into).overlay SELECT * FROM \(from).overlay
+                WHERE lsn IN (SELECT lsn FROM \(into).log) ON CONFLICT(lsn) DO UPDATE SET \(newest(of: "overlay"))
+            """, []
+        ) { _ in }
+    }
+
+    /// A line of one such table into another.
+    static func put(_ values: [SQLValue], in schema: String, _ db: Database) throws {
+        try db.run(
+            """
+            INSERT INTO \(schema).overlay VALUES(?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT(lsn) DO UPDATE SET \(newest(of: "overlay"))
+            """, values)
+    }
+
     private static func newest(of table: String) -> String {
         ["feedback", "score", "metadata"].map { field in
             """

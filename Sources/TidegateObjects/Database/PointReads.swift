@@ -29,7 +29,7 @@ extension GatewayEntry {
     var removesRows: Bool {
         switch self {
         case .delete, .evict, .gatewayDeleted: true
-        case .record, .skip, .edit: false
+        case .record, .skip, .edit, .editRow, .sealed, .compacted, .collected: false
         }
     }
 
@@ -38,8 +38,10 @@ extension GatewayEntry {
         switch self {
         case .record(_, _, _, _, let payload): Int64(payload.count) + 1_024
         case .delete(let lsns): Int64(lsns.count) * 2_048
-        case .skip, .edit: 512
-        case .evict, .gatewayDeleted: 1 << 20
+        case .skip, .edit, .editRow: 512
+        case .compacted(_, let segments): segments.reduce(4_096) { $0 + Int64($1.runs.count + $1.zone.count) }
+        case .sealed: 8 << 20
+        case .evict, .gatewayDeleted, .collected: 1 << 20
         }
     }
 }

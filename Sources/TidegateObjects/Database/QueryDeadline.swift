@@ -5,8 +5,17 @@ internal import TidegateCore
 /// When a query must be done, its wait for a thread included.
 final class QueryDeadline: Sendable {
     private let end: ContinuousClock.Instant
+    private let limit: Duration
 
-    init(after limit: Duration) { end = .now + limit }
+    init(after limit: Duration) {
+        end = .now + limit
+        self.limit = limit
+    }
+
+    /// Time to come to an end with what there is.
+    var isHalfOver: Bool { ContinuousClock.now >= end - limit / 2 }
+    /// Time to stop what only completes an answer.
+    var isFifthOver: Bool { ContinuousClock.now >= end - limit * 4 / 5 }
 
     var hasPassed: Bool { ContinuousClock.now >= end }
 

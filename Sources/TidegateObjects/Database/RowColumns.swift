@@ -33,12 +33,14 @@ enum RowColumns {
             Int64(bitPattern: record.flags.rawValue), Int64(bitPattern: record.requestBytes),
             Int64(bitPattern: record.responseBytes), Int64(record.requestBody.count), Int64(record.responseBody.count),
         ] { row.bind(value) }
+        row.bind(record.requestObject)
+        row.bind(record.responseObject)
         try row.run()
         return db.changes > 0
     }
 
     private static let insertion =
-        "INSERT INTO log VALUES(" + Array(repeating: "?", count: 37).joined(separator: ", ")
+        "INSERT INTO log VALUES(" + Array(repeating: "?", count: 39).joined(separator: ", ")
         + ") ON CONFLICT DO NOTHING"
 
     static let tables = "log LEFT JOIN overlay ON overlay.lsn = log.lsn"
@@ -50,7 +52,7 @@ enum RowColumns {
     /// What `read` expects, from column 0.
     static let selection = "log.*, overlay.feedback, overlay.score, \(metadata)"
     /// The first column behind `selection`.
-    static let selectionEnd: Int32 = 40
+    static let selectionEnd: Int32 = 42
 
     static func read(_ row: SQLColumns, gateway: GatewayUID) -> LogRow {
         var record = LogRecord(
@@ -83,12 +85,14 @@ enum RowColumns {
         record.flags = LogRecord.Flags(rawValue: UInt64(bitPattern: row.integer(32)))
         record.requestBytes = UInt64(bitPattern: row.integer(33))
         record.responseBytes = UInt64(bitPattern: row.integer(34))
+        record.requestObject = row.text(37)
+        record.responseObject = row.text(38)
         var shown = LogRow(record: record, lsn: LSN(stored: row.integer(0)), createdAtMs: row.integer(3))
         shown.keptRequestBytes = Int(row.integer(35))
         shown.keptResponseBytes = Int(row.integer(36))
-        shown.feedback = row.optionalReal(37)
-        shown.score = row.optionalReal(38)
-        shown.metadata = row.text(39)
+        shown.feedback = row.optionalReal(39)
+        shown.score = row.optionalReal(40)
+        shown.metadata = row.text(41)
         return shown
     }
 }

@@ -3,7 +3,10 @@ internal import TidegateCore
 /// The binary form of an entry: a type byte, then fixed fields; what follows the fields of a known type is ignored, so
 /// that a type may grow at its end. Type numbers are never used again.
 extension GatewayEntry {
-    private enum Kind: UInt8 { case record = 1, skip, edit, delete, evict, gatewayDeleted }
+    private enum Kind: UInt8 {
+        case record = 1, skip, edit, delete, evict, gatewayDeleted
+        case sealed = 7, compacted, editRow, collected
+    }
 
     func write(to writer: inout ByteWriter) {
         switch self {
@@ -24,9 +27,7 @@ extension GatewayEntry {
             writer.fixed(Kind.edit.rawValue)
             writer.fixed(id.bits)
             writer.fixed(atMs)
-            writer.change(patch.feedback) { $0.fixed($1.bitPattern) }
-            writer.change(patch.score) { $0.fixed($1.bitPattern) }
-            writer.change(patch.metadata) { $0.counted($1.utf8) }
+            writer.patch(patch)
         case .delete(let lsns):
             writer.fixed(Kind.delete.rawValue)
             writer.varint(UInt64(lsns.count))
@@ -36,6 +37,21 @@ extension GatewayEntry {
             writer.fixed(lsn)
         case .gatewayDeleted:
             writer.fixed(Kind.gatewayDeleted.rawValue)
+        case .sealed(let segment):
+            writer.fixed(Kind.sealed.rawValue)
+            writer.segment(segment)
+        case .compacted(let replaced, let segments):
+            writer.fixed(Kind.compacted.rawValue)
+            writer.texts(replaced)
+            writer.varint(UInt64(segments.count))
+            for segment in segments { writer.segment(segment) }
+        case .editRow(let lsn, let patch):
+            writer.fixed(Kind.editRow.rawValue)
+            writer.fixed(lsn)
+            writer.patch(patch)
+        case .collected(let n):
+            writer.fixed(Kind.collected.rawValue)
+            writer.fixed(n)
         }
     }
 
@@ -61,13 +77,7 @@ extension GatewayEntry {
         case .edit:
             let id = RecordID(bits: try reader.fixed())
             let atMs: Int64 = try reader.fixed()
-            var patch = LogPatch()
-            patch.feedback = try reader.change { reader throws(TidegateError) in
-                Double(bitPattern: try reader.fixed())
-            }
-            patch.score = try reader.change { reader throws(TidegateError) in Double(bitPattern: try reader.fixed()) }
-            patch.metadata = try reader.change { reader throws(TidegateError) in try reader.string() }
-            return .edit(id: id, patch: patch, atMs: atMs)
+            return .edit(id: id, patch: try reader.patch(), atMs: atMs)
         case .delete:
             let count = try reader.length(max: reader.remaining / 8)
             var lsns: [UInt64] = []
@@ -76,11 +86,25 @@ extension GatewayEntry {
             return .delete(lsns: lsns)
         case .evict: return .evict(through: try reader.fixed())
         case .gatewayDeleted: return .gatewayDeleted
+        case .sealed: return .sealed(try reader.segment())
+        case .compacted:
+            let replaced = try reader.texts()
+            var segments: [SegmentDescription] = []
+            for _ in 0..<(try reader.length(max: reader.remaining)) { segments.append(try reader.segment()) }
+            return .compacted(replaced: replaced, by: segments)
+        case .editRow: return .editRow(lsn: try reader.fixed(), patch: try reader.patch())
+        case .collected: return .collected(through: try reader.fixed())
         }
     }
 }
 
 extension ByteWriter {
+    fileprivate mutating func patch(_ patch: LogPatch) {
+        change(patch.feedback) { $0.fixed($1.bitPattern) }
+        change(patch.score) { $0.fixed($1.bitPattern) }
+        change(patch.metadata) { $0.counted($1.utf8) }
+    }
+
     /// 0 stays, 1 clears, 2 sets.
     fileprivate mutating func change<Value>(_ change: Value??, _ write: (inout ByteWriter, Value) -> Void) {
         switch change {
@@ -94,6 +118,14 @@ extension ByteWriter {
 }
 
 extension ByteReader {
+    fileprivate mutating func patch() throws(TidegateError) -> LogPatch {
+        var patch = LogPatch()
+        patch.feedback = try change { reader throws(TidegateError) in Double(bitPattern: try reader.fixed()) }
+        patch.score = try change { reader throws(TidegateError) in Double(bitPattern: try reader.fixed()) }
+        patch.metadata = try change { reader throws(TidegateError) in try reader.string() }
+        return patch
+    }
+
     fileprivate mutating func change<Value>(
         _ read: (inout ByteReader) throws(TidegateError) -> Value
     ) throws(TidegateError) -> Value?? {

@@ -11,10 +11,19 @@ package enum GatewayEntry: Equatable, Sendable {
     case edit(id: RecordID, patch: LogPatch, atMs: Int64)
     /// These rows are gone.
     case delete(lsns: [UInt64])
-    /// All rows up to this one are gone: retention, or room for newer ones.
+    /// All rows up to this one are gone: retention, or room for newer ones. Segments go whole: one that only begins before
+    /// this row stays.
     case evict(through: UInt64)
     /// The gateway and everything of it is gone.
     case gatewayDeleted
+    /// The rows of a segment leave the hot database (A9).
+    case sealed(SegmentDescription)
+    /// Segments, by their keys, are replaced by others with the same rows, less the deleted ones.
+    case compacted(replaced: [String], by: [SegmentDescription])
+    /// As `edit`, for a row that the owner has found: in a segment it cannot be found by its id.
+    case editRow(lsn: UInt64, patch: LogPatch)
+    /// Objects that became garbage up to log object `n` are deleted.
+    case collected(through: LogIndex)
 }
 
 /// An entry with its place in the slot's log.

@@ -5,7 +5,7 @@ internal import TidegateCore
 enum Zstandard {
     private static let level: Int32 = 1
 
-    static func compress(_ bytes: [UInt8]) throws(TidegateError) -> [UInt8] {
+    static func compress(_ bytes: [UInt8], level: Int32 = Self.level) throws(TidegateError) -> [UInt8] {
         var length = 0
         let compressed = [UInt8](unsafeUninitializedCapacity: ZSTD_compressBound(bytes.count)) { output, count in
             length = bytes.withUnsafeBytes {

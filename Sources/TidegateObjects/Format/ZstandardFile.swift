@@ -5,11 +5,12 @@ internal import TidegateCore
 /// Files as one zstd frame and back, in pieces of bounded size, with the CRC-32C of the packed bytes. Blocks: call it where
 /// that is allowed.
 enum ZstandardFile {
-    private static let level: Int32 = 1
     private static let pieceBytes = 1 << 20
 
     /// - Returns: length and CRC-32C of the packed file.
-    static func compress(_ path: String, into packed: String) throws(TidegateError) -> (size: Int, crc: UInt32) {
+    static func compress(
+        _ path: String, into packed: String, level: Int32 = 1
+    ) throws(TidegateError) -> (size: Int, crc: UInt32) {
         let input = try open(path, O_RDONLY)
         defer { Glibc.close(input) }
         let output = try open(packed, O_WRONLY | O_CREAT | O_TRUNC)

@@ -19,7 +19,10 @@ package protocol GatewayStorage: Sendable {
     /// LSNs of the first `limit` rows that match, in the query's order.
     func matching(_ query: LogQuery, limit: Int) async throws(TidegateError) -> [UInt64]
 
-    /// LSN of the `count`-th oldest row, for eviction; `nil` when there are no rows.
+    /// LSN of the row with this id; `nil` when there is none.
+    func place(of id: RecordID) async throws(TidegateError) -> UInt64?
+
+    /// Up to where to evict for `count` rows to go, at least: sealed rows go a segment at a time. `nil` when there are none.
     func oldest(_ count: Int) async throws(TidegateError) -> UInt64?
 
     /// Holds the present content for a copy, whatever is applied meanwhile. Call it between two applies.

@@ -34,10 +34,12 @@ extension SlotHost {
     /// What entries up to `n` made garbage: both retained snapshots were taken after them.
     private func collectGarbage(through n: LogIndex, _ collecting: SlotCollecting) {
         for (uid, storage) in storages {
-            start { [world] in
+            start {
+                [world] in
                 do throws(TidegateError) {
                     let keys = try await storage.garbage(through: n)
-                    _ = await collecting.delete(keys)
+                    guard !keys.isEmpty, await collecting.delete(keys) else { return }
+                    _ = try await self.append(.collected(through: n), to: uid)
                 } catch {
                     world.logger.notice("Garbage stays for now", metadata: ["gateway": "\(uid)", "error": "\(error)"])
                 }

@@ -96,7 +96,13 @@ extension SlotHost {
         switch entry {
         case .delete(let lsns): 64 + lsns.count * 8
         case .edit(_, let patch, _): 64 + ((patch.metadata ?? nil)?.utf8.count ?? 0)
-        case .record, .skip, .evict, .gatewayDeleted: 64
+        case .editRow(_, let patch): 64 + ((patch.metadata ?? nil)?.utf8.count ?? 0)
+        case .sealed(let segment): 1_024 + segment.runs.count + segment.zone.count + segment.bodyObjects.count * 96
+        case .compacted(let replaced, let segments):
+            segments.reduce(replaced.count * 96) {
+                $0 + 1_024 + $1.runs.count + $1.zone.count + $1.bodyObjects.count * 96
+            }
+        case .record, .skip, .evict, .gatewayDeleted, .collected: 64
         }
     }
 

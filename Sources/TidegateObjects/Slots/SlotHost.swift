@@ -277,7 +277,7 @@ package actor SlotHost {
                 case .gatewayDeleted:
                     discard(room)
                     collectorStep(.gatewayEnded(uid, n))
-                case .record, .skip, .edit, .delete: continue
+                case .record, .skip, .edit, .editRow, .delete, .sealed, .compacted, .collected: continue
                 }
             }
         }

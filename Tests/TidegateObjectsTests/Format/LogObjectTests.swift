@@ -19,7 +19,7 @@ struct LogObjectTests {
         let stream = StreamID(random: &random)
         let id = RecordID(random: &random)
         let number = random.next()
-        return switch Int.random(in: 0..<6, using: &random) {
+        return switch Int.random(in: 0..<10, using: &random) {
         case 0:
             .record(
                 stream: stream, sequence: number, id: id, receivedAtMs: Int64(truncatingIfNeeded: number),
@@ -31,8 +31,23 @@ struct LogObjectTests {
                 atMs: 5)
         case 3: .delete(lsns: [number, 1])
         case 4: .evict(through: number)
+        case 5: .sealed(segment(number))
+        case 6: .compacted(replaced: ["1/seg/a/1-1", "b"], by: number % 2 == 0 ? [] : [segment(number), segment(1)])
+        case 7: .editRow(lsn: number, patch: LogPatch(score: .some(nil)))
+        case 8: .collected(through: number)
         default: .gatewayDeleted
         }
+    }
+
+    private func segment(_ number: UInt64) -> SegmentDescription {
+        var segment = SegmentDescription(key: "1/seg/\(number)/3-4", asOf: number)
+        segment.crc = UInt32(truncatingIfNeeded: number)
+        (segment.storedBytes, segment.fileBytes, segment.packBytes) = (number, number / 3, 7)
+        segment.packKey = number % 2 == 0 ? "" : CoordinationKeys.pack(of: segment.key)
+        segment.runs = [1, 2, 3]
+        segment.zone = Array(repeating: 9, count: Int(number % 200))
+        segment.bodyObjects = number % 3 == 0 ? ["x", ""] : []
+        return segment
     }
 
     private func freeze(_ random: inout SeededGenerator) throws -> LogObjectWriter.Frozen {

@@ -31,6 +31,8 @@ actor MemoryGatewayStorage: GatewayStorage {
                 rows = []
                 current.streams = [:]
                 current.isDeleted = true
+            case .editRow(let lsn, _): edited.formUnion(rows.filter { $0.lsn.rawValue == lsn }.map(\.record.id))
+            case .sealed, .compacted, .collected: break
             }
         }
         current.appliedN = n
@@ -48,6 +50,7 @@ actor MemoryGatewayStorage: GatewayStorage {
     }
     func body(_ part: BodyPart, of id: RecordID) -> StoredBody? { nil }
     func contains(_ id: RecordID) -> Bool { rows.contains { $0.record.id == id } }
+    func place(of id: RecordID) -> UInt64? { rows.first { $0.record.id == id }?.lsn.rawValue }
     func matching(_ query: LogQuery, limit: Int) -> [UInt64] { rows.prefix(limit).map(\.lsn.rawValue) }
     func oldest(_ count: Int) -> UInt64? { rows.prefix(count).last?.lsn.rawValue }
     func pin() -> any PinnedContent {
