@@ -9,6 +9,7 @@ final class SlotReplay {
     private let scratch: String
     private let base: [GatewayUID: SnapshotManifest.Item]
     private let findings: SlotFindings
+    private let segments: Segments
     private let databases: GatewayDatabases
     private var logs: [GatewayUID: GatewayLog] = [:]
     private var marks: [GatewayUID: [StreamID: UInt64]] = [:]
@@ -21,7 +22,8 @@ final class SlotReplay {
         self.scratch = scratch
         self.findings = findings
         self.base = Self.items(of: base)
-        databases = GatewayDatabases(folder: scratch, bootID: "audit", store: store)
+        segments = Segments(folder: scratch + "-cache", bootID: "audit", store: store)
+        databases = GatewayDatabases(folder: scratch, bootID: "audit", store: store, segments: segments)
     }
 
     private static func items(of manifest: SnapshotManifest?) -> [GatewayUID: SnapshotManifest.Item] {
@@ -78,9 +80,25 @@ final class SlotReplay {
         }
     }
 
+    private func check(_ reference: GatewayLog.Reference, of uid: GatewayUID) async throws(TidegateError) {
+        do throws(TidegateError) {
+            if let crc = reference.crc {
+                let bytes = try await store.get(reference.key)
+                findings.check("I12", CRC32C.checksum(bytes) == crc, "\(reference.key) of \(uid) is damaged")
+            } else {
+                let last = max(1, reference.size ?? 1)
+                let end = try await store.get(reference.key, range: Int(last - 1)..<Int(last))
+                findings.check("I12", !end.isEmpty, "\(reference.key) of \(uid) is too short")
+            }
+        } catch {
+            guard error.code == .notFound else { throw error }
+            findings.check("I12", false, "\(reference.key) of \(uid) is missing")
+        }
+    }
+
     /// The databases stand where `newer` was taken: both must have the same content.
     func compare(with newer: SnapshotManifest) async throws(TidegateError) {
-        let others = GatewayDatabases(folder: scratch + "-newer", bootID: "audit", store: store)
+        let others = GatewayDatabases(folder: scratch + "-newer", bootID: "audit", store: store, segments: segments)
         for (uid, item) in Self.items(of: newer) {
             do throws(TidegateError) {
                 let copy = try await others.log(uid, slot: slot, from: item)
@@ -106,10 +124,13 @@ final class SlotReplay {
         for (uid, log) in logs.sorted(by: { $0.key < $1.key }) {
             let state = try await log.state()
             if !state.isDeleted { live[uid] = state.live }
+            for reference in try await log.references() { try await check(reference, of: uid) }
             hash.update(data: Array("\(uid) \(try await log.contentHash())".utf8))
         }
         await databases.closeAll()
-        try? FileManager.default.removeItem(atPath: scratch)
+        for folder in [scratch, scratch + "-cache", scratch + "-newer"] {
+            try? FileManager.default.removeItem(atPath: folder)
+        }
         return (live, Hexadecimal.text(hash.finalize()))
     }
 }
