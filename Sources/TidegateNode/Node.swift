@@ -121,7 +121,7 @@ package struct Node: Sendable {
     ) -> ServiceGroup {
         var configuration = ServiceGroupConfiguration(
             services: [
-                Upkeep(assembly.engines), assembly.lease, assembly.replica, StopsLast(assembly.objects), assembly.drain,
+                Upkeep(assembly), assembly.lease, assembly.replica, StopsLast(assembly.objects), assembly.drain,
                 StopsFirst(dataPlane, reporter),
             ], logger: logger)
         configuration.maximumGracefulShutdownDuration = drainMax

@@ -10,10 +10,10 @@ struct Tidegate: AsyncParsableCommand {
         commandName: "tidegate",
         abstract: "A self-hosted AI gateway: proxies calls to AI providers and keeps every one of them as a log row.",
         version: TidegateVersion.current,
-        subcommands: [ServeCommand.self, AuditCommand.self] + ToolCommands.all)
+        subcommands: [ServeCommand.self, AuditCommand.self, CoordCommand.self] + ToolCommands.all)
 
     /// Commands that scripts may already call: told apart from a slip of the pen.
-    private static let unbuilt = ["load", "drill", "doctor", "coord", "certs"]
+    private static let unbuilt = ["load", "drill", "doctor", "certs"]
 
     static func main() async {
         if let name = CommandLine.arguments.dropFirst().first, unbuilt.contains(name) {

@@ -20,6 +20,9 @@ package struct CoordinationKeys: Equatable, Sendable {
         return CoordinationKeys(generation: generation)
     }
 
+    /// Prefix of every key of this generation.
+    package var all: String { root }
+    package var incarnations: String { root + "inc/" }
     package var cluster: String { root + "cfg/cluster" }
     package var accounts: String { root + "acct/" }
     package func incarnation(_ id: IncarnationID) -> String { root + "inc/\(id)" }
@@ -50,7 +53,8 @@ package struct CoordinationKeys: Equatable, Sendable {
     package func logObject(_ slot: SlotID, _ step: LineageStep, n: LogIndex) -> String {
         "\(step.generation ?? generation)/log/\(slot)/\(step.epoch)/\(n)"
     }
-    package func logObjects(_ slot: SlotID) -> String { "\(generation)/log/\(slot)/" }
+    package var logObjects: String { "\(generation)/log/" }
+    package func logObjects(_ slot: SlotID) -> String { logObjects + "\(slot)/" }
     /// - Parameter rand: never used twice, so that a second try has a name of its own.
     package func manifest(_ slot: SlotID, epoch: Epoch, n: LogIndex, rand: String) -> String {
         "\(generation)/snap/\(slot)/\(epoch)/\(n)-\(rand)"
@@ -61,9 +65,9 @@ package struct CoordinationKeys: Equatable, Sendable {
     }
     package func databases(_ uid: GatewayUID) -> String { "\(generation)/db/\(uid)/" }
 
-    /// Prefixes of everything that belongs to one gateway alone.
+    /// Prefixes of everything that belongs to one gateway alone, whichever generation wrote it.
     package func objects(of uid: GatewayUID) -> [String] {
-        ["db", "seg", "body"].map { "\(generation)/\($0)/\(uid)/" }
+        (1...max(1, generation)).flatMap { written in ["db", "seg", "body"].map { "\(written)/\($0)/\(uid)/" } }
     }
 
     package func parts(ofLogObject key: String, _ slot: SlotID) -> (epoch: Epoch, n: LogIndex)? {

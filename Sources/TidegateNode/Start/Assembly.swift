@@ -49,6 +49,7 @@ struct Assembly {
         (self.state, self.incarnationID, self.engines) = (state, incarnationID, engines)
         let coordination = engines.coordination
         keys = try await CoordinationKeys.present(in: coordination)
+        try await CoordinationMark.check(state.coordinationMark, keys: keys, in: coordination)
         _ = try await ClusterBootstrap.agree(
             on: ClusterDocument(slotsPerRegion: Self.slotCount, regions: [settings.region]), in: coordination,
             keys: keys)

@@ -1,5 +1,6 @@
 internal import NIOCore
 internal import ServiceLifecycle
+internal import TidegateCore
 internal import TidegateGateway
 internal import TidegateObjects
 
@@ -35,14 +36,23 @@ struct StopsLast: Service {
     }
 }
 
-/// What the engines want done beside the node.
+/// What is done beside the node: what the engines want, and noting how far the authority is.
 struct Upkeep: Service {
     private let engines: Engines
+    private let keys: CoordinationKeys
+    private let mark: String
 
-    init(_ engines: Engines) { self.engines = engines }
+    init(_ assembly: Assembly) {
+        (engines, keys, mark) = (assembly.engines, assembly.keys, assembly.state.coordinationMark)
+    }
 
     func run() async throws {
-        await cancelWhenGracefulShutdown { await engines.upkeep() }
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await engines.upkeep() }
+                group.addTask { await CoordinationMark.follow(mark, keys: keys, in: engines.coordination) }
+            }
+        }
         // A service that ends stops the node: engines without upkeep wait here.
         try? await gracefulShutdown()
     }

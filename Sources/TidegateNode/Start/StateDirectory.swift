@@ -11,6 +11,7 @@ package struct StateDirectory: Sendable {
     package var outbox: String { path + "/outbox" }
     package var objects: String { path + "/objects" }
     package var cache: String { path + "/cache" }
+    package var coordinationMark: String { path + "/coordination-seen.json" }
     package var adminTokenFile: String { path + "/admin-token" }
 
     /// Makes the directory, for its owner only, if it is not there.

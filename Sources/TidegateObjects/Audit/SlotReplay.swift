@@ -13,7 +13,7 @@ final class SlotReplay {
     private let databases: GatewayDatabases
     private var logs: [GatewayUID: GatewayLog] = [:]
     private var marks: [GatewayUID: [StreamID: UInt64]] = [:]
-    private var ended: Set<GatewayUID> = []
+    private(set) var ended: Set<GatewayUID> = []
     private var ids: Set<RecordID> = []
 
     init(slot: SlotID, store: any ObjectStore, scratch: String, base: SnapshotManifest?, findings: SlotFindings) {
