@@ -59,7 +59,9 @@ package struct ClaimCore: Sendable {
         package var holes: [LogIndex]
     }
 
-    private enum Phase { case idle, reading, claiming, settling, loading, replaying, done }
+    private enum Phase { case idle, reading, claiming, settling, loading, replaying, checking(Loss), done }
+    /// What is said of a slot only by its owner: to whom was robbed, what its successor deleted looks lost.
+    private enum Loss { case snapshots, object(LogIndex) }
     private struct Fetched {
         var crc: UInt32
         var previousCRC: UInt32
@@ -118,6 +120,12 @@ package struct ClaimCore: Sendable {
             return load()
         case (.loading, .manifestFailed): return candidates.first.map { [.loadManifest($0, after: pause())] } ?? []
         case (.replaying, _): return replaying(event, at: now)
+        case (.checking(let loss), .owner(let owner)): return confirm(loss, owner, at: now)
+        case (.checking, .ownerFailed): return [.readOwner(after: pause())]
+        case (.checking, .fetched(let n, let crc, let previousCRC)):
+            if n > appliedN, n < nextFetch { fetched[n] = Fetched(crc: crc, previousCRC: previousCRC) }
+            return []
+        case (.checking, .lost(let n)), (.checking, .fetchFailed(let n)): return refetch(n, at: now)
         default: return []
         }
     }
@@ -171,16 +179,7 @@ package struct ClaimCore: Sendable {
     // MARK: - Recovering
 
     private mutating func load() -> [Effect] {
-        guard let pointer = candidates.first else {
-            phase = .done
-            return [
-                .failed(
-                    TidegateError(
-                        .corrupt,
-                        "Neither snapshot of \(slot) can be read: restore its objects, then start again. Nothing was changed."
-                    ))
-            ]
-        }
+        guard let pointer = candidates.first else { return check(.snapshots) }
         phase = .loading
         return [.loadManifest(pointer, after: .zero)]
     }
@@ -243,9 +242,36 @@ package struct ClaimCore: Sendable {
         fetched[n] = nil
         let since = attempts[n]?.since ?? now
         guard n == appliedN + 1, now - since >= settings.holeAfter else { return refetch(n, at: now) }
-        holes.append(n)
-        finish(n, crc: n == headN ? claim?.head?.crc : nil)
-        return [.hole(n)] + advance(at: now)
+        return check(.object(n))
+    }
+
+    private mutating func check(_ loss: Loss) -> [Effect] {
+        phase = .checking(loss)
+        return [.readOwner(after: .zero)]
+    }
+
+    private mutating func confirm(_ loss: Loss, _ owner: KeyValue?, at now: Duration) -> [Effect] {
+        failures = 0
+        guard owner?.modRevision == fence else {
+            phase = .done
+            return [.failed(TidegateError(.notOwner, "The slot \(slot) was claimed by somebody else meanwhile."))]
+        }
+        switch loss {
+        case .snapshots:
+            phase = .done
+            return [
+                .failed(
+                    TidegateError(
+                        .corrupt,
+                        "Neither snapshot of \(slot) can be read: restore its objects, then start again. Nothing was changed."
+                    ))
+            ]
+        case .object(let n):
+            phase = .replaying
+            holes.append(n)
+            finish(n, crc: n == headN ? claim?.head?.crc : nil)
+            return [.hole(n)] + advance(at: now)
+        }
     }
 
     private mutating func advance(at now: Duration = .zero) -> [Effect] {
