@@ -36,6 +36,9 @@ struct AllowanceKeeper: Sendable {
         for _ in 0..<Self.attemptsMax {
             let picture = try await read(uid, registration, slot: slot, fence: fence)
             if picture.allowance > known {
+                // A return of ours whose outcome nobody knew may still be on its way, and would take back what we count
+                // with from here on. Writing the same again makes it compare false.
+                guard try await write(picture, change: 0, uid, registration, slot: slot, fence: fence) else { continue }
                 return AllowanceAnswer(
                     allowance: picture.allowance, granted: picture.allowance - known,
                     registration: picture.registration)

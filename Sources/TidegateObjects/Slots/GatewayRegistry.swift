@@ -8,6 +8,8 @@ package struct GatewayRegistration: Equatable, Sendable {
     package var cap: Int64?
     /// At the cap the oldest rows make room; otherwise new ones are refused.
     package var deletesOldest: Bool
+    /// Its end is asked for and will come: nothing more is taken.
+    package var isEnding: Bool
 }
 
 package protocol GatewayRegistry: Sendable {
@@ -56,6 +58,7 @@ package struct DocumentRegistry: GatewayRegistry {
         return GatewayRegistration(
             account: account, name: name, cap: caps.compactMap { $0 }.min(),
             // The reference answers DELETE_OLDEST for a gateway that never said (reference/management-api.md §2).
-            deletesOldest: gatewayDocument.settings.logManagementStrategy != .stopInserting)
+            deletesOldest: gatewayDocument.settings.logManagementStrategy != .stopInserting,
+            isEnding: gatewayDocument.state == .deleting)
     }
 }

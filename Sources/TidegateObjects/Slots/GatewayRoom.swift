@@ -40,6 +40,8 @@ final class GatewayRoom {
         admission = AdmissionCore(
             live: opened.state.live, allowance: opened.allowance, cap: opened.registration.cap,
             marks: opened.state.streams.map { ($0.key, sequence: $0.value.sequence, id: $0.value.id) })
+        // The end may be in the log already, and a snapshot taken since knows nothing of the gateway any more.
+        isDeleting = opened.registration.isEnding
         state = .open
     }
 }

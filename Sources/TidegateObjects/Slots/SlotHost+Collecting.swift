@@ -143,20 +143,22 @@ struct SlotCollecting: Sendable {
         }
     }
 
+    /// Only once the gateway is gone by the documents too: until then an owner to come may open it again, and store what
+    /// a deletion by prefix must not reach.
     /// - Returns: whether nothing of the gateway is left, and everybody can know it.
     func purge(_ uid: GatewayUID) async -> Bool {
-        var isWhole = true
-        for prefix in world.keys.objects(of: uid) {
-            var keys: [String] = []
-            await list(prefix) { keys += $0 }
-            isWhole = await delete(keys) && isWhole
-        }
-        guard isWhole else { return false }
         do throws(TidegateError) {
             let reads = try await world.coordination.commit(
                 CoordinationTransaction(read: [world.keys.gone(uid)])
             ).reads
-            guard let entry = reads[0] else { return true }
+            guard let entry = reads[0] else { return false }
+            var isWhole = true
+            for prefix in world.keys.objects(of: uid) {
+                var keys: [String] = []
+                await list(prefix) { keys += $0 }
+                isWhole = await delete(keys) && isWhole
+            }
+            guard isWhole else { return false }
             var gone: GoneDocument = try DocumentCoding.decode(from: entry)
             gone.purged = true
             return try await world.coordination.commit(
