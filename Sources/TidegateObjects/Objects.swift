@@ -79,7 +79,7 @@ package final class Objects: RecordReceiver, LogService, Sendable {
         for host in hosts { host.mailbox.close() }
     }
 
-    private func host(of gateway: GatewayUID) -> SlotHost {
+    func host(of gateway: GatewayUID) -> SlotHost {
         hosts[SlotHash.index(of: gateway, count: hosts.count)]
     }
 

@@ -238,7 +238,10 @@ package actor SlotHost {
         var index = 0
         var work: [(gateway: GatewayUID, storage: any GatewayStorage, entries: [CommittedEntry])] = []
         for section in object.content.sections {
-            guard let storage = rooms[section.gateway]?.storage else { continue }
+            guard let storage = rooms[section.gateway]?.storage else {
+                index += section.entries.count  // the places of what follows are those of any replay (I9)
+                continue
+            }
             var entries: [CommittedEntry] = []
             entries.reserveCapacity(section.entries.count)
             for entry in section.entries {

@@ -17,6 +17,7 @@ package final class MemoryObjectStore: ObjectStore {
         var getFaults = 0
         var isDown = false
         var puts = 0
+        var refusals = 0
     }
 
     private let state = Mutex(State())
@@ -31,6 +32,8 @@ package final class MemoryObjectStore: ObjectStore {
     /// Replaces an object's bytes, as a broken disk would.
     package func damage(_ key: String, _ bytes: [UInt8]) { state.withLock { $0.objects[key] = bytes } }
     package var keys: [String] { state.withLock { Self.sorted($0.objects.keys) } }
+    /// Calls that came while it was down.
+    package var refusals: Int { state.withLock { $0.refusals } }
     /// Puts that were carried out, repeated ones too.
     package var putCount: Int { state.withLock { $0.puts } }
 
@@ -99,7 +102,10 @@ package final class MemoryObjectStore: ObjectStore {
         _ body: (inout State) throws(TidegateError) -> Value
     ) throws(TidegateError) -> Value {
         let result: Result<Value, TidegateError> = state.withLock { state in
-            guard !state.isDown else { return .failure(TidegateError(.unavailable, "The test took the store down.")) }
+            guard !state.isDown else {
+                state.refusals += 1
+                return .failure(TidegateError(.unavailable, "The test took the store down."))
+            }
             do throws(TidegateError) { return .success(try body(&state)) } catch { return .failure(error) }
         }
         return try result.get()
