@@ -1,6 +1,7 @@
 """A node whose authority is etcd and whose bytes lie in S3: losing the machine loses no committed row."""
 
 import json
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from management import Management, nonce
-from processes import admin_token, start_mock, start_node
+from processes import REPOSITORY, admin_token, start_mock, start_node
 from servers import Shared
 
 
@@ -43,6 +44,11 @@ def test_a_lost_machine_loses_no_committed_row():
             found = status(node, first_home)
             assert (found["coordination"]["kind"], found["store"]["kind"]) == ("etcd", "s3")
             assert found["outbox"]["pending"] == 0 and found["store"]["reachable"] and found["outbox"]["writable"]
+
+            _, page = (REPOSITORY / "Docs/operations/metrics.md").read_text().split("## On etcd and S3")
+            shown = set(re.findall(r"^(tidegate_\w+)", httpx.get(f"{node.url}/metrics").text, re.MULTILINE))
+            etcd = {name for name in shown if name.startswith("tidegate_etcd_")}
+            assert etcd == set(re.findall(r"`(tidegate_etcd_\w+)", page))
 
             with pytest.raises(RuntimeError) as refused:   # one node runs; another says so instead of taking its slots
                 start_node(second_home, mock.url, flags=shared.flags, env=shared.env)

@@ -228,6 +228,7 @@ def test_metrics_move_and_every_one_is_documented(stack, http, management):
         values[name] = values.get(name, 0) + float(value)
     assert values["tidegate_rows_committed_total"] >= 1 and values["tidegate_requests_total"] >= 1
     assert values["tidegate_log_visible_duration_seconds_count"] >= 1
-    documented = set(re.findall(r"`(tidegate_\w+)", (REPOSITORY / "Docs/operations/metrics.md").read_text()))
+    page, _ = (REPOSITORY / "Docs/operations/metrics.md").read_text().split("## On etcd and S3")   # its own test reads those
+    documented = set(re.findall(r"`(tidegate_\w+)", page))
     shown = {re.sub(r"_(count|sum|bucket)$", "", name) for name in values}
     assert shown == documented

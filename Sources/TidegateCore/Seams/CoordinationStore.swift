@@ -14,7 +14,8 @@ package protocol CoordinationStore: Sendable {
     func range(prefix: String, after: String?, limit: Int) async throws(TidegateError) -> KeyRange
 
     /// Carries out `transaction` whole or not at all.
-    /// - Throws: `.unknownOutcome` when it may or may not have happened; `.unavailable` when it surely did not.
+    /// - Throws: `.unknownOutcome` when it may or may not have happened; `.unavailable`, or `.overloaded` when this node asks
+    ///   too often, when it surely did not.
     func commit(_ transaction: CoordinationTransaction) async throws(TidegateError) -> TransactionOutcome
 
     /// Keys put under a lease vanish when it ends.

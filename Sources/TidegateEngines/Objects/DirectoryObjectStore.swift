@@ -42,18 +42,44 @@ package final class DirectoryObjectStore: ObjectStore {
     }
 
     package func put(_ bytes: [UInt8], at key: String) async throws(TidegateError) {
+        try await put(
+            at: key,
+            matches: { path throws(SystemFailure) in try Directories.contents(of: path) == bytes },
+            fill: { file, path throws(SystemFailure) in
+                try file.write(bytes, path: path)
+                return bytes.count
+            })
+    }
+
+    package func put(contentsOf source: String, at key: String) async throws(TidegateError) {
+        try await put(
+            at: key, matches: { path throws(SystemFailure) in try FileCopy.areEqual(source, path) },
+            fill: { file, path throws(SystemFailure) in
+                try FileCopy.append(
+                    try FileDescriptor(opening: source, O_RDONLY), at: source, to: file, at: path)
+            })
+    }
+
+    /// - Parameters:
+    ///   - matches: whether the file at this path has the object's bytes.
+    ///   - fill: writes them and tells how many.
+    private func put(
+        at key: String, matches: @escaping @Sendable (String) throws(SystemFailure) -> Bool,
+        fill: @escaping @Sendable (borrowing FileDescriptor, String) throws(SystemFailure) -> Int
+    ) async throws(TidegateError) {
         try ObjectKeyRule.check(key)
-        try await threads.run { () throws(TidegateError) in
+        let count = try await threads.run { () throws(TidegateError) in
             do throws(SystemFailure) {
-                try self.write(bytes, key)
+                let count = try self.write(key, matches, fill)
                 self.hasFailed.store(false, ordering: .relaxed)
+                return count
             } catch {
                 guard error.code != 0 else { throw Self.otherBytes(key) }
                 self.hasFailed.store(true, ordering: .relaxed)
                 throw error.error
             }
         }
-        putBytes.increment(by: bytes.count)
+        putBytes.increment(by: count)
     }
 
     package func get(_ key: String) async throws(TidegateError) -> [UInt8] {
@@ -71,29 +97,25 @@ package final class DirectoryObjectStore: ObjectStore {
                 let lower = min(range.lowerBound, size)
                 return try file.read(lower..<min(range.upperBound, size), path: path)
             } catch {
-                guard [ENOENT, ENOTDIR, EISDIR].contains(error.code) else { throw error.error }
+                guard Self.isAbsence(error) else { throw error.error }
                 throw TidegateError(.notFound, "There is no object '\(key)'.")
             }
         }
     }
 
-    package func put(contentsOf path: String, at key: String) async throws(TidegateError) {
-        let bytes = try await threads.run { () throws(TidegateError) in
-            do throws(SystemFailure) {
-                let file = try FileDescriptor(opening: path, O_RDONLY)
-                return try file.read(0..<(try file.size(path: path)), path: path)
-            } catch { throw error.error }
-        }
-        try await put(bytes, at: key)
-    }
-
     package func get(_ key: String, into path: String) async throws(TidegateError) {
-        let bytes = try await get(key)
+        try ObjectKeyRule.check(key)
         try await threads.run { () throws(TidegateError) in
+            let source = self.path(of: key)
             do throws(SystemFailure) {
-                let file = try FileDescriptor(opening: path, O_WRONLY | O_CREAT | O_TRUNC)
-                try file.write(bytes, path: path)
-            } catch { throw error.error }
+                let object = try FileDescriptor(opening: source, O_RDONLY)
+                try FileCopy.fill(path) { file throws(SystemFailure) in
+                    try FileCopy.append(object, at: source, to: file, at: path)
+                }
+            } catch {
+                guard error.path == source, Self.isAbsence(error) else { throw error.error }
+                throw TidegateError(.notFound, "There is no object '\(key)'.")
+            }
         }
     }
 
@@ -116,30 +138,37 @@ package final class DirectoryObjectStore: ObjectStore {
     private func path(of key: String) -> String { "\(root)/\(key)" }
 
     /// - Throws: code 0 when the key holds other bytes.
-    private func write(_ bytes: [UInt8], _ key: String) throws(SystemFailure) {
+    /// - Returns: bytes written; 0 when they were there.
+    private func write(
+        _ key: String, _ matches: (String) throws(SystemFailure) -> Bool,
+        _ fill: (borrowing FileDescriptor, String) throws(SystemFailure) -> Int
+    ) throws(SystemFailure) -> Int {
         let path = path(of: key)
         let parent = Directories.parent(of: path)
-        if let present = try Directories.contents(of: path) {
-            guard present == bytes else { throw SystemFailure("put", path, code: 0) }
-            return try Directories.sync(parent)  // whoever wrote it may not have come that far
+        if access(path, F_OK) == 0 {
+            guard try matches(path) else { throw SystemFailure("put", path, code: 0) }
+            try Directories.sync(parent)  // whoever wrote it may not have come that far
+            return 0
         }
         try directories.create(parent)
         let number = counter.add(1, ordering: .relaxed).newValue
         let temporary = "\(root)/\(Self.temporaries)/\(number)"
+        let count: Int
         do throws(SystemFailure) {
-            try Self.fill(temporary, bytes)
+            let file = try FileDescriptor(opening: temporary, O_WRONLY | O_CREAT | O_TRUNC)
+            count = try fill(file, temporary)
+            try file.sync(path: temporary)
             try Directories.move(temporary, to: path)
         } catch {
             try? Directories.remove(temporary)
             throw error
         }
         try Directories.sync(parent)
+        return count
     }
 
-    private static func fill(_ path: String, _ bytes: [UInt8]) throws(SystemFailure) {
-        let file = try FileDescriptor(opening: path, O_WRONLY | O_CREAT | O_TRUNC)
-        try file.write(bytes, path: path)
-        try file.sync(path: path)
+    private static func isAbsence(_ failure: SystemFailure) -> Bool {
+        [ENOENT, ENOTDIR, EISDIR].contains(failure.code)
     }
 
     private static func otherBytes(_ key: String) -> TidegateError {

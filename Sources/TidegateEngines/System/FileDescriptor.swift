@@ -29,6 +29,20 @@ struct FileDescriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Writes all of it at a place, whatever the file's own position.
+    func write(_ bytes: [UInt8], at start: Int, path: String) throws(SystemFailure) {
+        var offset = 0
+        while offset < bytes.count {
+            let count = bytes.withUnsafeBytes { buffer in
+                retrying {
+                    pwrite(number, buffer.baseAddress! + offset, buffer.count - offset, off_t(start + offset))
+                }
+            }
+            if count < 0 { throw SystemFailure("write", path) }
+            offset += count
+        }
+    }
+
     /// - Returns: bytes read; fewer than asked only at the file's end.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int, path: String) throws(SystemFailure) -> Int {
         var filled = 0

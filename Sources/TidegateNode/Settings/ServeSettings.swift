@@ -49,6 +49,7 @@ package struct ServeSettings: Equatable, Sendable {
     package struct Shared: Equatable, Sendable {
         /// `http://host:port` of etcd's members.
         package var etcd: [String]
+        package var etcdSettings = EtcdSettings()
         package var s3: S3Settings
     }
 
@@ -104,7 +105,13 @@ package struct ServeSettings: Equatable, Sendable {
         }
         var s3 = try S3Settings(place: String(store.dropFirst(3)), accessKey: access, secretKey: secret)
         s3.region = try reader.text(.s3Region) ?? s3.region
-        return Shared(etcd: coordination.dropFirst(5).split(separator: ",").map(String.init), s3: s3)
+        s3.style = try reader.choice(.s3Style, S3Settings.Style.self) ?? s3.style
+        var etcd = EtcdSettings()
+        etcd.transactionsPerSecond =
+            try reader.integer(.etcdTransactions, in: 1...100_000) ?? etcd.transactionsPerSecond
+        etcd.transactionsBurst = try reader.integer(.etcdBurst, in: 1...100_000) ?? etcd.transactionsBurst
+        return Shared(
+            etcd: coordination.dropFirst(5).split(separator: ",").map(String.init), etcdSettings: etcd, s3: s3)
     }
 
     private static func tls(_ reader: SettingReader) throws(TidegateError) -> TLS? {

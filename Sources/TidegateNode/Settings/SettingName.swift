@@ -11,7 +11,8 @@ package enum SettingName: String, CaseIterable, Sendable {
     case snapshotObjects = "objects.snapshotObjects"
     case trustedRoots = "upstream.trustedRoots"
     case prices
-    case s3AccessKey = "s3.accessKey", s3SecretKey = "s3.secretKey", s3Region = "s3.region"
+    case s3AccessKey = "s3.accessKey", s3SecretKey = "s3.secretKey", s3Region = "s3.region", s3Style = "s3.style"
+    case etcdTransactions = "etcd.transactionsPerSecond", etcdBurst = "etcd.transactionsBurst"
 
     /// `listen` is `TIDEGATE_LISTEN`, `limits.bodyBytes` is `TIDEGATE_LIMITS_BODY_BYTES`.
     package var environmentVariable: String {

@@ -22,7 +22,8 @@ struct Engines: Sendable {
         _ settings: ServeSettings, state: StateDirectory, probe: String, clock: any WallClock, logger: Logger
     ) async throws -> Engines {
         guard let shared = settings.shared else { return try embedded(state, logger) }
-        let coordination = try EtcdCoordinationStore(endpoints: shared.etcd, logger: logger)
+        let coordination = try EtcdCoordinationStore(
+            endpoints: shared.etcd, settings: shared.etcdSettings, logger: logger)
         let store = S3ObjectStore(shared.s3, clock: clock, logger: logger)
         do {
             try await coordination.check()
@@ -35,7 +36,12 @@ struct Engines: Sendable {
         return Engines(
             coordination: coordination, store: store, coordinationKind: "etcd", storeKind: "s3",
             isStoreReachable: { store.isReachable }, isShared: true,
-            upkeep: { await coordination.keepCompacted() },
+            upkeep: {
+                await withDiscardingTaskGroup { group in
+                    group.addTask { await coordination.keepCompacted() }
+                    group.addTask { await coordination.keepChecked() }
+                }
+            },
             close: {
                 await coordination.close()
                 await store.close()

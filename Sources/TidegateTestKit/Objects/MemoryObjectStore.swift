@@ -70,6 +70,7 @@ package final class MemoryObjectStore: ObjectStore {
     }
 
     package func put(contentsOf path: String, at key: String) async throws(TidegateError) {
+        try ObjectKeyRule.check(key)
         guard let content = FileManager.default.contents(atPath: path) else {
             throw TidegateError(.notFound, "There is no file \(path).")
         }

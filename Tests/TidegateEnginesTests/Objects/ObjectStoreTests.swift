@@ -10,14 +10,7 @@ enum ObjectEngine: CaseIterable, Sendable {
     func with(_ body: (any ObjectStore) async throws -> Void) async throws {
         switch self {
         case .memory: try await body(MemoryObjectStore())
-        case .s3:
-            let store = S3ObjectStore(
-                try await WeedServer.shared.settings(), clock: SystemTestClock(), logger: quiet)
-            do { try await body(store) } catch {
-                await store.close()
-                throw error
-            }
-            await store.close()
+        case .s3: try await WeedServer.shared.with { try await body($0) }
         case .directory:
             let directory = try TemporaryDirectory()
             let store = try DirectoryObjectStore(root: directory.path + "/store", logger: quiet)

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import TidegateCore
 import TidegateTestKit
@@ -28,11 +29,8 @@ struct S3ObjectStoreTests {
     }
 
     private func code(_ settings: S3Settings, _ body: (S3ObjectStore) async throws -> Void) async -> TidegateError? {
-        let store = S3ObjectStore(settings, clock: SystemTestClock(), logger: quiet)
-        var found: TidegateError?
-        do { try await body(store) } catch { found = error as? TidegateError }
-        await store.close()
-        return found
+        do { try await WeedServer.with(settings, body) } catch { return error as? TidegateError }
+        return nil
     }
 
     @Test("wrong keys and a missing bucket say what to do; nobody there is told apart")
@@ -54,34 +52,62 @@ struct S3ObjectStoreTests {
 
     @Test("large objects come back whole, and a long listing in pages")
     func volume() async throws {
-        let store = S3ObjectStore(
-            try await WeedServer.shared.settings(), clock: SystemTestClock(), logger: quiet)
-        var random = SeededGenerator(seed: 5)
-        let large = random.bytes(21 << 20)  // three parts, the last one short
-        try await store.put(large, at: "large")
-        #expect(try await store.get("large") == large)
-        #expect(try await store.get("large", range: 8_000_000..<8_000_010) == Array(large[8_000_000..<8_000_010]))
-        try await withThrowingDiscardingTaskGroup { group in
-            for part in 0..<4 {
-                group.addTask {
-                    for number in 0..<260 {
-                        try await store.put([UInt8(part)], at: "many/\(part * 260 + number + 1_000)")
+        try await WeedServer.shared.with { store in
+            var random = SeededGenerator(seed: 5)
+            let large = random.bytes(21 << 20)  // three parts, the last one short
+            try await store.put(large, at: "large")
+            try await store.put(large, at: "large")
+            #expect(try await store.get("large") == large)
+            #expect(try await store.get("large", range: 8_000_000..<8_000_010) == Array(large[8_000_000..<8_000_010]))
+            var other = large
+            other[20 << 20] ^= 1
+            await #expect(throws: TidegateError.self) { try await store.put(other, at: "large") }
+            try await withThrowingDiscardingTaskGroup { group in
+                for part in 0..<4 {
+                    group.addTask {
+                        for number in 0..<260 {
+                            try await store.put([UInt8(part)], at: "many/\(part * 260 + number + 1_000)")
+                        }
                     }
                 }
             }
+            let keys = try await store.list(prefix: "many/", after: nil, limit: 5_000)
+            #expect(keys == (1_000..<2_040).map { "many/\($0)" })
         }
-        let keys = try await store.list(prefix: "many/", after: nil, limit: 5_000)
-        #expect(keys == (1_000..<2_040).map { "many/\($0)" })
-        await store.close()
     }
 
     @Test("it keeps what the start-up probe asks for, also with hedged puts", arguments: [1_000, 0])
     func probe(hedgeMs: Int) async throws {
-        var settings = try await WeedServer.shared.settings()
-        settings.hedgeAfter = .milliseconds(hedgeMs)
-        let store = S3ObjectStore(settings, clock: SystemTestClock(), logger: quiet)
-        try await ObjectStoreProbe(store, name: "1").run()
-        await store.close()
+        try await WeedServer.shared.with({ $0.hedgeAfter = .milliseconds(hedgeMs) }) { store in
+            try await ObjectStoreProbe(store, name: "1").run()
+        }
+    }
+
+    /// The same bucket by both names: what one style puts, the other reads.
+    @Test("a bucket is reached as a host, signed under that name")
+    func virtualStyle() async throws {
+        let paths = try await WeedServer.shared.settings()
+        var hosts = paths
+        hosts.style = .virtual
+        hosts.endpoint = paths.endpoint.replacingOccurrences(of: "127.0.0.1", with: WeedServer.domain)
+        hosts.addresses = ["\(paths.bucket).\(WeedServer.domain)": "127.0.0.1"]
+        try await WeedServer.with(hosts) { store in
+            try await ObjectStoreProbe(store, name: "1").run()
+            try await store.put([1, 2, 3], at: "a/b")
+            #expect(try await store.list(prefix: "a", after: nil, limit: 9) == ["a/b"])
+            var random = SeededGenerator(seed: 6)
+            let large = random.bytes(9 << 20)
+            try await store.put(large, at: "large")
+            #expect(try await store.get("large", range: (8 << 20)..<(9 << 20)) == Array(large[(8 << 20)...]))
+        }
+        try await WeedServer.with(paths) { store in
+            let found = try await store.get("a/b")
+            #expect(found == [1, 2, 3])
+        }
+        // The name is part of what is signed: with another one it is refused.
+        var wrong = hosts
+        wrong.secretKey = "wrong"
+        #expect(await code(wrong) { _ = try await $0.get("a/b") }?.code == .invalidConfiguration)
     }
 
     @Test(

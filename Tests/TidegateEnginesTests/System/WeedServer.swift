@@ -9,11 +9,33 @@ actor WeedServer {
     static let shared = WeedServer()
     static let credentials = (access: "tidegate", secret: "only-for-tests")
 
+    /// Buckets are also reached as hosts below it.
+    static let domain = "s3.test"
+
     private var running: Task<(server: ServerProcess, directory: TemporaryDirectory, endpoint: String), any Error>?
     private var buckets = 0
     private static let lastPID = Atomic<pid_t>(0)
 
-    /// A store on a new bucket. `endpoint` as `http://127.0.0.1:PORT`.
+    /// Runs `body` with a store on a new bucket, and closes it however that ends: a client that is not shut down traps.
+    nonisolated func with<Value>(
+        _ change: (inout S3Settings) -> Void = { _ in }, _ body: (S3ObjectStore) async throws -> Value
+    ) async throws -> Value {
+        var settings = try await settings()
+        change(&settings)
+        return try await Self.with(settings, body)
+    }
+
+    static func with<Value>(
+        _ settings: S3Settings, _ body: (S3ObjectStore) async throws -> Value
+    ) async throws -> Value {
+        let store = S3ObjectStore(settings, clock: SystemTestClock(), logger: quiet)
+        let result: Result<Value, any Error>
+        do { result = .success(try await body(store)) } catch { result = .failure(error) }
+        await store.close()
+        return try result.get()
+    }
+
+    /// Of a new bucket. `endpoint` as `http://127.0.0.1:PORT`.
     func settings() async throws -> S3Settings {
         let running = running ?? Task { try await ServerProcess.retrying { try await Self.start() } }
         self.running = running
@@ -22,9 +44,7 @@ actor WeedServer {
         let settings = S3Settings(
             endpoint: endpoint, bucket: "bucket-\(buckets)", accessKey: Self.credentials.access,
             secretKey: Self.credentials.secret)
-        let store = S3ObjectStore(settings, clock: SystemTestClock(), logger: quiet)
-        try await store.createBucket()
-        await store.close()
+        try await Self.with(settings) { try await $0.createBucket() }
         return settings
     }
 
@@ -54,6 +74,7 @@ actor WeedServer {
             [
                 try path(), "-logtostderr=true", "server", "-dir=\(directory.path)", "-ip=127.0.0.1",
                 "-ip.bind=127.0.0.1", "-s3", "-s3.config=\(directory.path)/s3.json", "-s3.port=\(ports[0])",
+                "-s3.domainName=\(domain)",
                 "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.port=\(ports[1])", "-volume.port=\(ports[2])",
                 "-filer.port=\(ports[3])", "-master.volumeSizeLimitMB=64", "-volume.max=100",
             ], log: directory.path + "/log", until: endpoint)

@@ -86,6 +86,20 @@ struct EtcdClient: Sendable {
         return lines.first { $0.hasPrefix(name + " ") }.flatMap { Double($0.dropFirst(name.count + 1)) }
     }
 
+    /// What each member that answers says of itself. One that does not is left out: it may be away for a while.
+    func versions() async -> [(endpoint: String, version: String)] {
+        var found: [(endpoint: String, version: String)] = []
+        for endpoint in endpoints {
+            let request = HTTPClientRequest(url: endpoint + "/version")
+            guard let response = try? await http.execute(request, timeout: Self.deadline), response.status == .ok,
+                let bytes = try? await response.body.collect(upTo: 64 << 10)
+            else { continue }
+            let answer = try? EtcdJSON.decoder.decode(EtcdVersionAnswer.self, from: Data(bytes.readableBytesView))
+            found.append((endpoint, answer?.etcdserver ?? "unknown"))
+        }
+        return found
+    }
+
     private func ask<Answer: Decodable>(_ url: String, _ body: [UInt8]) async throws -> Answer {
         let response = try await http.execute(Self.request(url, body), timeout: Self.deadline)
         let bytes = try await response.body.collect(upTo: Self.answerBytesMax)

@@ -4,11 +4,14 @@ package import Logging
 internal import NIOCore
 package import TidegateCore
 
-/// The coordination store of a cluster: etcd v3, through the JSON gateway that every member serves.
+/// The coordination store of a cluster: etcd v3, through the JSON gateway that every member serves. A node's reads and
+/// transactions each pass a token bucket first.
 package final class EtcdCoordinationStore: CoordinationStore {
     let client: EtcdClient
     private let http: HTTPClient
     let logger: Logger
+    private let transactions: EtcdPace
+    private let reads: EtcdPace
 
     /// Between two tries to open a watch again.
     private static let watchPause = Duration.milliseconds(250)
@@ -17,7 +20,9 @@ package final class EtcdCoordinationStore: CoordinationStore {
 
     /// - Parameter endpoints: `http://host:port` of the members, in the order in which they are tried.
     /// - Throws: `.invalidConfiguration` when there is none or one is malformed.
-    package init(endpoints: [String], logger: Logger) throws(TidegateError) {
+    package init(
+        endpoints: [String], settings: EtcdSettings = EtcdSettings(), logger: Logger
+    ) throws(TidegateError) {
         let endpoints = endpoints.map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
         guard !endpoints.isEmpty, endpoints.allSatisfy({ $0.hasPrefix("http://") || $0.hasPrefix("https://") }) else {
             throw TidegateError(
@@ -32,12 +37,20 @@ package final class EtcdCoordinationStore: CoordinationStore {
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         client = EtcdClient(endpoints: endpoints, http: http)
         self.logger = logger
+        transactions = EtcdPace(
+            perSecond: settings.transactionsPerSecond, burst: settings.transactionsBurst, waitMax: settings.waitMax,
+            call: "transaction")
+        let more = settings.readsPerTransaction
+        reads = EtcdPace(
+            perSecond: settings.transactionsPerSecond * more, burst: settings.transactionsBurst * more,
+            waitMax: settings.waitMax, call: "read")
     }
 
     package func close() async { try? await http.shutdown() }
 
     package func get(_ key: String) async throws(TidegateError) -> KeyValue? {
         try CoordinationTransaction.validate(key: key)
+        try await reads.turn()
         let answer: EtcdRange = try await client.call(
             "/v3/kv/range", EtcdRangeRequest(key: Data(key.utf8)), .read)
         guard let found = answer.kvs?.first else { return nil }
@@ -45,6 +58,7 @@ package final class EtcdCoordinationStore: CoordinationStore {
     }
 
     package func range(prefix: String, after: String?, limit: Int) async throws(TidegateError) -> KeyRange {
+        try await reads.turn()
         // Behind a key is the key with a zero byte.
         let start = after.map { max(Data($0.utf8) + [0], Data(prefix.utf8)) } ?? Data(prefix.utf8)
         let answer: EtcdRange = try await client.call(
@@ -62,6 +76,7 @@ package final class EtcdCoordinationStore: CoordinationStore {
         try transaction.validate()
         // Without changes it is a read: it can be asked again, and its outcome is never unknown.
         let kind: EtcdClient.Kind = transaction.then.isEmpty ? .read : .write
+        try await (kind == .read ? reads : transactions).turn()
         let answer: EtcdTransactionAnswer = try await client.call("/v3/kv/txn", EtcdTransaction(transaction), kind)
         let responses = answer.responses ?? []
         guard responses.count >= transaction.read.count else {
@@ -73,6 +88,8 @@ package final class EtcdCoordinationStore: CoordinationStore {
         return TransactionOutcome(
             succeeded: answer.succeeded ?? false, revision: answer.header?.revision?.value ?? 0, reads: reads)
     }
+
+    // Leases have no turn to wait for: a node that asks for much must not lose what it holds.
 
     package func grantLease(seconds: Int) async throws(TidegateError) -> LeaseID {
         guard seconds > 0 else { throw TidegateError(.invalidRequest, "A lease lasts one second or longer.") }

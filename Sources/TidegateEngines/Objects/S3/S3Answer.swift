@@ -7,6 +7,8 @@ struct S3Answer {
     var body: [UInt8]
     /// The object's or part's version as the store names it, quotes included; empty where it says none.
     var etag = ""
+    /// `Content-Length`: of the object itself in the answer to a HEAD.
+    var length = 0
 
     var isSuccess: Bool { (200..<300).contains(status) }
     /// The server's fault, or its wish to be asked later.

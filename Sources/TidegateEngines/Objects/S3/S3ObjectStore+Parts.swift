@@ -1,18 +1,83 @@
-internal import FoundationEssentials
-internal import TidegateCore
+internal import Glibc
+package import TidegateCore
 
-// Large objects go up in parts, so that a failure repeats a part and not the whole.
+// Large objects go up and come down in parts, so that a failure repeats a part and not the whole, and no more than a few
+// parts are in memory.
 extension S3ObjectStore {
     /// Parts under way at once.
     private static let partsAtOnce = 4
 
-    func putInParts(_ bytes: [UInt8], at key: String) async throws(TidegateError) {
+    /// Where a large object's bytes come from.
+    struct PartSource: Sendable {
+        let count: Int
+        let read: @Sendable (Range<Int>) async throws(TidegateError) -> [UInt8]
+
+        init(_ bytes: [UInt8]) {
+            count = bytes.count
+            read = { range throws(TidegateError) in Array(bytes[range]) }
+        }
+
+        init(_ file: SharedFile, count: Int, threads: WorkerThreads) {
+            self.count = count
+            read = { range async throws(TidegateError) in
+                try await threads.run { () throws(TidegateError) in try file.read(range) }
+            }
+        }
+    }
+
+    package func put(contentsOf path: String, at key: String) async throws(TidegateError) {
+        try ObjectKeyRule.check(key)
+        let threads = try fileThreads()
+        let file = try await threads.run { () throws(TidegateError) in try SharedFile(reading: path) }
+        let source = PartSource(file, count: file.bytes, threads: threads)
+        guard source.count > settings.partBytes else {
+            return try await put(try await source.read(0..<source.count), at: key)
+        }
+        try await putInParts(source, at: key)
+    }
+
+    package func get(_ key: String, into path: String) async throws(TidegateError) {
+        try ObjectKeyRule.check(key)
+        let answer = try await send("HEAD", key: key)
+        switch answer.status {
+        case 200..<300: break
+        case 404: throw TidegateError(.notFound, "There is no object '\(key)'.")
+        default: throw refusal(answer)
+        }
+        let threads = try fileThreads()
+        let file = try await threads.run { () throws(TidegateError) in try SharedFile(making: path) }
+        do throws(TidegateError) {
+            _ = try await inParts(answer.length) { _, range async throws(TidegateError) in
+                let bytes = try await self.get(key, range: range)
+                guard bytes.count == range.count else {
+                    throw TidegateError(.corrupt, "The object store has cut a part of '\(key)'.")
+                }
+                try await threads.run { () throws(TidegateError) in try file.write(bytes, at: range.lowerBound) }
+            }
+        } catch {
+            try? await threads.run { () throws(TidegateError) in file.remove() }
+            throw error
+        }
+    }
+
+    func putInParts(_ source: PartSource, at key: String) async throws(TidegateError) {
+        // Parts cannot be asked to spare a key that exists, so it is looked for. Nothing relies on that (I4 does not need it).
+        let present = try await send("HEAD", key: key)
+        if present.isSuccess {
+            guard try await isSame(source, as: key, length: present.length) else { throw Self.otherBytes(key) }
+            return
+        }
         let answer = try await send("POST", key: key, query: [("uploads", "")])
         guard answer.isSuccess,
             let upload = S3Document(answer.body, wanted: ["UploadId"]).texts.first?.text
         else { throw refusal(answer) }
         do throws(TidegateError) {
-            let tags = try await parts(of: bytes, key: key, upload: upload)
+            let tags = try await inParts(source.count) { index, range async throws(TidegateError) in
+                let query = [("partNumber", String(index + 1)), ("uploadId", upload)]
+                let answer = try await self.send("PUT", key: key, query: query, body: try await source.read(range))
+                guard answer.isSuccess else { throw self.refusal(answer) }
+                return answer.etag
+            }
             try await complete(key, upload: upload, tags)
         } catch {
             // What stays otherwise is paid for and shown nowhere.
@@ -21,25 +86,30 @@ extension S3ObjectStore {
         }
     }
 
-    /// - Returns: the parts' tags, in order.
-    private func parts(of bytes: [UInt8], key: String, upload: String) async throws(TidegateError) -> [String] {
-        let starts = Array(stride(from: 0, to: bytes.count, by: settings.partBytes))
-        let outcome: Result<[String], TidegateError> = await withTaskGroup(
-            of: (Int, Result<String, TidegateError>).self
+    private func isSame(_ source: PartSource, as key: String, length: Int) async throws(TidegateError) -> Bool {
+        guard length == source.count else { return false }
+        let parts = try await inParts(length) { _, range async throws(TidegateError) in
+            try await self.get(key, range: range) == source.read(range)
+        }
+        return !parts.contains(false)
+    }
+
+    /// - Returns: what `body` returned for each part, in order.
+    private func inParts<Value: Sendable>(
+        _ count: Int, _ body: @escaping @Sendable (Int, Range<Int>) async throws(TidegateError) -> Value
+    ) async throws(TidegateError) -> [Value] {
+        let starts = Array(stride(from: 0, to: count, by: settings.partBytes))
+        let outcome: Result<[Value], TidegateError> = await withTaskGroup(
+            of: (Int, Result<Value, TidegateError>).self
         ) { group in
-            var tags = [String](repeating: "", count: starts.count)
+            var values: [Int: Value] = [:]
             var next = 0
             func add() {
                 let (index, start) = (next, starts[next])
+                let range = start..<min(start + settings.partBytes, count)
                 next += 1
                 group.addTask {
-                    let part = Array(bytes[start..<min(start + self.settings.partBytes, bytes.count)])
-                    do throws(TidegateError) {
-                        let query = [("partNumber", String(index + 1)), ("uploadId", upload)]
-                        let answer = try await self.send("PUT", key: key, query: query, body: part)
-                        guard answer.isSuccess else { throw self.refusal(answer) }
-                        return (index, .success(answer.etag))
-                    } catch {
+                    do throws(TidegateError) { return (index, .success(try await body(index, range))) } catch {
                         return (index, .failure(error))
                     }
                 }
@@ -47,14 +117,14 @@ extension S3ObjectStore {
             while next < min(Self.partsAtOnce, starts.count) { add() }
             for await (index, result) in group {
                 switch result {
-                case .success(let tag): tags[index] = tag
+                case .success(let value): values[index] = value
                 case .failure(let error):
                     group.cancelAll()
                     return .failure(error)
                 }
                 if next < starts.count { add() }
             }
-            return .success(tags)
+            return .success(starts.indices.compactMap { values[$0] })
         }
         return try outcome.get()
     }

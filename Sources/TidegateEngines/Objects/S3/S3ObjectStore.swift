@@ -1,7 +1,6 @@
 internal import AsyncHTTPClient
 internal import Crypto
 internal import FoundationEssentials
-internal import Glibc
 package import Logging
 internal import NIOCore
 internal import NIOHTTP1
@@ -22,6 +21,7 @@ package final class S3ObjectStore: ObjectStore {
     private let logger: Logger
     private let knowsConditions = Atomic<Bool>(true)
     private let hasFailed = Atomic<Bool>(false)
+    private let threads = Mutex<WorkerThreads?>(nil)
     /// Whether the last request had an answer that means something.
     package var isReachable: Bool { !hasFailed.load(ordering: .relaxed) }
 
@@ -39,19 +39,43 @@ package final class S3ObjectStore: ObjectStore {
             accessKey: settings.accessKey, secretKey: settings.secretKey, region: settings.region)
         let scheme = settings.endpoint.hasPrefix("https:") ? "https://" : "http://"
         let authority = settings.endpoint.dropFirst(scheme.count)
-        let host = settings.isPathStyle ? String(authority) : "\(settings.bucket).\(authority)"
-        base = (scheme + host, host, settings.isPathStyle ? "/" + settings.bucket : "")
+        switch settings.style {
+        case .path: base = (settings.endpoint, String(authority), "/" + settings.bucket)
+        case .virtual:
+            let host = "\(settings.bucket).\(authority)"
+            base = (scheme + host, host, "")
+        }
         var configuration = HTTPClient.Configuration()
         configuration.timeout = .init(connect: .seconds(2))
         configuration.decompression = .disabled
+        configuration.dnsOverride = settings.addresses
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
-    package func close() async { try? await http.shutdown() }
+    package func close() async {
+        try? await http.shutdown()
+        threads.withLock { threads in
+            defer { threads = nil }
+            return threads
+        }?.close()
+    }
+
+    /// For the files of large objects; made when the first one comes.
+    func fileThreads() throws(TidegateError) -> WorkerThreads {
+        let result: Result<WorkerThreads, TidegateError> = threads.withLock { threads in
+            if let threads { return .success(threads) }
+            do throws(TidegateError) {
+                let made = try WorkerThreads(name: "tg-s3-files", count: 2, jobsMax: 1_024)
+                threads = made
+                return .success(made)
+            } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
 
     package func put(_ bytes: [UInt8], at key: String) async throws(TidegateError) {
         try ObjectKeyRule.check(key)
-        if bytes.count > settings.partBytes { return try await putInParts(bytes, at: key) }
+        if bytes.count > settings.partBytes { return try await putInParts(PartSource(bytes), at: key) }
         try await hedge { () async throws(TidegateError) in try await self.putWhole(bytes, at: key) }
     }
 
@@ -64,9 +88,7 @@ package final class S3ObjectStore: ObjectStore {
         switch answer.status {
         case 200..<300: return
         case 412:
-            guard try await get(key) == bytes else {
-                throw TidegateError(.conflict, "'\(key)' holds other bytes: a key has one content only.")
-            }
+            guard try await get(key) == bytes else { throw Self.otherBytes(key) }
         case 501 where isConditional:
             logger.notice("The object store knows no conditional puts; going on without")
             knowsConditions.store(false, ordering: .relaxed)
@@ -103,21 +125,8 @@ package final class S3ObjectStore: ObjectStore {
         try (outcome ?? .failure(TidegateError(.unavailable, "The put was given up."))).get()
     }
 
-    package func put(contentsOf path: String, at key: String) async throws(TidegateError) {
-        let bytes: [UInt8]
-        do throws(SystemFailure) {
-            let file = try FileDescriptor(opening: path, O_RDONLY)
-            bytes = try file.read(0..<(try file.size(path: path)), path: path)
-        } catch { throw error.error }
-        try await put(bytes, at: key)
-    }
-
-    package func get(_ key: String, into path: String) async throws(TidegateError) {
-        let bytes = try await get(key)
-        do throws(SystemFailure) {
-            let file = try FileDescriptor(opening: path, O_WRONLY | O_CREAT | O_TRUNC)
-            try file.write(bytes, path: path)
-        } catch { throw error.error }
+    static func otherBytes(_ key: String) -> TidegateError {
+        TidegateError(.conflict, "'\(key)' holds other bytes: a key has one content only.")
     }
 
     package func get(_ key: String) async throws(TidegateError) -> [UInt8] {
@@ -221,14 +230,15 @@ package final class S3ObjectStore: ObjectStore {
         let suffix = query.isEmpty ? "" : "?" + S3Signature.canonical(query)
         var request = HTTPClientRequest(url: base.url + path + suffix)
         request.method = HTTPMethod(rawValue: method)
-        for (name, value) in headers where name != "host" { request.headers.add(name: name, value: value) }
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
         request.headers.add(name: "authorization", value: signature.authorization(for: signed, at: stamp))
         if method == "PUT" || method == "POST" { request.body = .bytes(body) }
         let response = try await http.execute(request, timeout: Self.timeout)
         let bytes = try await response.body.collect(upTo: Self.objectBytesMax)
         return S3Answer(
             status: Int(response.status.code), body: Array(bytes.readableBytesView),
-            etag: response.headers.first(name: "etag") ?? "")
+            etag: response.headers.first(name: "etag") ?? "",
+            length: response.headers.first(name: "content-length").flatMap { Int($0) } ?? 0)
     }
 
     /// Doubles from try to try, with jitter, so that nodes that failed together do not come back together.

@@ -8,8 +8,16 @@ package struct S3Settings: Equatable, Sendable {
     package var region = "us-east-1"
     package var accessKey: String
     package var secretKey: String
-    /// `endpoint/bucket/key`; otherwise the bucket is part of the host's name.
-    package var isPathStyle = true
+    package enum Style: String, Sendable, CaseIterable {
+        /// `endpoint/bucket/key`: what stores of one's own mostly want.
+        case path
+        /// The bucket is the first part of the host's name: what AWS wants.
+        case virtual
+    }
+
+    package var style = Style.path
+    /// Addresses of hosts that no name server knows, by name.
+    package var addresses: [String: String] = [:]
     /// Tries of a request in all.
     package var attemptsMax = 5
     /// Larger objects go up in parts of this size; S3 takes none below 5 MiB but the last.
