@@ -30,13 +30,11 @@ struct FileDescriptor: ~Copyable, Sendable {
     }
 
     /// Writes all of it at a place, whatever the file's own position.
-    func write(_ bytes: [UInt8], at start: Int, path: String) throws(SystemFailure) {
+    func write(_ bytes: UnsafeRawBufferPointer, at start: Int, path: String) throws(SystemFailure) {
         var offset = 0
         while offset < bytes.count {
-            let count = bytes.withUnsafeBytes { buffer in
-                retrying {
-                    pwrite(number, buffer.baseAddress! + offset, buffer.count - offset, off_t(start + offset))
-                }
+            let count = retrying {
+                pwrite(number, bytes.baseAddress! + offset, bytes.count - offset, off_t(start + offset))
             }
             if count < 0 { throw SystemFailure("write", path) }
             offset += count

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import NIOCore
 internal import TidegateCore
 
 /// A file that several jobs of worker threads read or write parts of.
@@ -26,16 +27,31 @@ final class SharedFile: Sendable {
     }
 
     /// - Throws: `.unavailable` also when the file has become shorter.
-    func read(_ range: Range<Int>) throws(TidegateError) -> [UInt8] {
-        do throws(SystemFailure) {
-            let bytes = try file.read(range, path: path)
-            guard bytes.count == range.count else { throw SystemFailure("read", path, code: EIO) }
-            return bytes
-        } catch { throw error.error }
+    func read(_ range: Range<Int>) throws(TidegateError) -> ByteBuffer {
+        var failure: SystemFailure?
+        var bytes = ByteBufferAllocator().buffer(capacity: range.count)
+        bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: range.count) { target in
+            let target = UnsafeMutableRawBufferPointer(rebasing: target[..<range.count])
+            do throws(SystemFailure) {
+                let count = try file.read(into: target, at: range.lowerBound, path: path)
+                if count < range.count { failure = SystemFailure("read", path, code: EIO) }
+                return count
+            } catch {
+                failure = error
+                return 0
+            }
+        }
+        if let failure { throw failure.error }
+        return bytes
     }
 
-    func write(_ bytes: [UInt8], at offset: Int) throws(TidegateError) {
-        do throws(SystemFailure) { try file.write(bytes, at: offset, path: path) } catch { throw error.error }
+    func write(_ bytes: ByteBuffer, at offset: Int) throws(TidegateError) {
+        let result: Result<Void, SystemFailure> = bytes.withUnsafeReadableBytes { bytes in
+            do throws(SystemFailure) { return .success(try file.write(bytes, at: offset, path: path)) } catch {
+                return .failure(error)
+            }
+        }
+        if case .failure(let failure) = result { throw failure.error }
     }
 
     func remove() { try? Directories.remove(path) }

@@ -86,7 +86,7 @@ struct ObjectFileTests {
             print(
                 "512 MiB on \(engine): peak memory +\(grown / 1_024) MiB, put \(put), both \(ContinuousClock.now - began)"
             )
-            #expect(grown < 128 << 10)
+            #expect(grown < 64 << 10)
         }
     }
 

@@ -7,7 +7,7 @@ struct S3Answer {
     var body: [UInt8]
     /// The object's or part's version as the store names it, quotes included; empty where it says none.
     var etag = ""
-    /// `Content-Length`: of the object itself in the answer to a HEAD.
+    /// Of the body; of the object itself in the answer to a HEAD.
     var length = 0
 
     var isSuccess: Bool { (200..<300).contains(status) }

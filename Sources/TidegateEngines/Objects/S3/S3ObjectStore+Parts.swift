@@ -1,20 +1,21 @@
-internal import Glibc
+internal import NIOCore
+internal import Synchronization
 package import TidegateCore
 
 // Large objects go up and come down in parts, so that a failure repeats a part and not the whole, and no more than a few
 // parts are in memory.
 extension S3ObjectStore {
-    /// Parts under way at once.
-    private static let partsAtOnce = 4
+    /// Parts under way at once. One that goes up is in memory until the store has it; one that comes down is not.
+    private static let (partsUpAtOnce, partsDownAtOnce) = (2, 4)
 
     /// Where a large object's bytes come from.
     struct PartSource: Sendable {
         let count: Int
-        let read: @Sendable (Range<Int>) async throws(TidegateError) -> [UInt8]
+        let read: @Sendable (Range<Int>) async throws(TidegateError) -> ByteBuffer
 
         init(_ bytes: [UInt8]) {
             count = bytes.count
-            read = { range throws(TidegateError) in Array(bytes[range]) }
+            read = { range throws(TidegateError) in ByteBuffer(bytes: bytes[range]) }
         }
 
         init(_ file: SharedFile, count: Int, threads: WorkerThreads) {
@@ -30,10 +31,8 @@ extension S3ObjectStore {
         let threads = try fileThreads()
         let file = try await threads.run { () throws(TidegateError) in try SharedFile(reading: path) }
         let source = PartSource(file, count: file.bytes, threads: threads)
-        guard source.count > settings.partBytes else {
-            return try await put(try await source.read(0..<source.count), at: key)
-        }
-        try await putInParts(source, at: key)
+        if source.count > settings.partBytes { return try await putInParts(source, at: key) }
+        try await put(Array(try await source.read(0..<source.count).readableBytesView), at: key)
     }
 
     package func get(_ key: String, into path: String) async throws(TidegateError) {
@@ -47,16 +46,26 @@ extension S3ObjectStore {
         let threads = try fileThreads()
         let file = try await threads.run { () throws(TidegateError) in try SharedFile(making: path) }
         do throws(TidegateError) {
-            _ = try await inParts(answer.length) { _, range async throws(TidegateError) in
-                let bytes = try await self.get(key, range: range)
-                guard bytes.count == range.count else {
-                    throw TidegateError(.corrupt, "The object store has cut a part of '\(key)'.")
+            _ = try await inParts(answer.length, atOnce: Self.partsDownAtOnce) { _, range async throws(TidegateError) in
+                try await self.read(key, range) { offset, bytes async throws(TidegateError) in
+                    try await threads.run { () throws(TidegateError) in
+                        try file.write(bytes, at: range.lowerBound + offset)
+                    }
                 }
-                try await threads.run { () throws(TidegateError) in try file.write(bytes, at: range.lowerBound) }
             }
         } catch {
             try? await threads.run { () throws(TidegateError) in file.remove() }
             throw error
+        }
+    }
+
+    /// A part of an object, as it comes.
+    private func read(_ key: String, _ range: Range<Int>, into sink: @escaping Sink) async throws(TidegateError) {
+        let field = (name: "range", value: "bytes=\(range.lowerBound)-\(range.upperBound - 1)")
+        let answer = try await send("GET", key: key, fields: [field], into: sink)
+        guard answer.isSuccess else { throw refusal(answer) }
+        guard answer.length == range.count else {
+            throw TidegateError(.unavailable, "The object store has cut a part of '\(key)'.")
         }
     }
 
@@ -72,7 +81,8 @@ extension S3ObjectStore {
             let upload = S3Document(answer.body, wanted: ["UploadId"]).texts.first?.text
         else { throw refusal(answer) }
         do throws(TidegateError) {
-            let tags = try await inParts(source.count) { index, range async throws(TidegateError) in
+            let tags = try await inParts(source.count, atOnce: Self.partsUpAtOnce) {
+                index, range async throws(TidegateError) in
                 let query = [("partNumber", String(index + 1)), ("uploadId", upload)]
                 let answer = try await self.send("PUT", key: key, query: query, body: try await source.read(range))
                 guard answer.isSuccess else { throw self.refusal(answer) }
@@ -88,15 +98,22 @@ extension S3ObjectStore {
 
     private func isSame(_ source: PartSource, as key: String, length: Int) async throws(TidegateError) -> Bool {
         guard length == source.count else { return false }
-        let parts = try await inParts(length) { _, range async throws(TidegateError) in
-            try await self.get(key, range: range) == source.read(range)
+        let parts = try await inParts(length, atOnce: Self.partsUpAtOnce) { _, range async throws(TidegateError) in
+            let wanted = try await source.read(range)
+            let differs = Atomic<Bool>(false)
+            try await self.read(key, range) { offset, bytes throws(TidegateError) in
+                if wanted.getSlice(at: offset, length: bytes.readableBytes) != bytes {
+                    differs.store(true, ordering: .relaxed)
+                }
+            }
+            return !differs.load(ordering: .relaxed)
         }
         return !parts.contains(false)
     }
 
     /// - Returns: what `body` returned for each part, in order.
     private func inParts<Value: Sendable>(
-        _ count: Int, _ body: @escaping @Sendable (Int, Range<Int>) async throws(TidegateError) -> Value
+        _ count: Int, atOnce: Int, _ body: @escaping @Sendable (Int, Range<Int>) async throws(TidegateError) -> Value
     ) async throws(TidegateError) -> [Value] {
         let starts = Array(stride(from: 0, to: count, by: settings.partBytes))
         let outcome: Result<[Value], TidegateError> = await withTaskGroup(
@@ -114,7 +131,7 @@ extension S3ObjectStore {
                     }
                 }
             }
-            while next < min(Self.partsAtOnce, starts.count) { add() }
+            while next < min(atOnce, starts.count) { add() }
             for await (index, result) in group {
                 switch result {
                 case .success(let value): values[index] = value
@@ -134,7 +151,7 @@ extension S3ObjectStore {
             "<Part><PartNumber>\(index + 1)</PartNumber><ETag>\(tag.filter { $0 != "<" && $0 != "&" })</ETag></Part>"
         }
         let body = "<CompleteMultipartUpload>\(parts.joined())</CompleteMultipartUpload>"
-        let answer = try await send("POST", key: key, query: [("uploadId", upload)], body: Array(body.utf8))
+        let answer = try await send("POST", key: key, query: [("uploadId", upload)], body: ByteBuffer(string: body))
         // The head comes before the work is done: a failure may stand in the body of a 200.
         let isWhole = S3Document(answer.body, wanted: ["Code"]).texts.isEmpty
         guard answer.isSuccess, isWhole else { throw refusal(answer) }

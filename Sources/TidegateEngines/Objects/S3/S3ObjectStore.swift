@@ -84,7 +84,7 @@ package final class S3ObjectStore: ObjectStore {
         var fields = [(name: "content-md5", value: digest)]
         let isConditional = knowsConditions.load(ordering: .relaxed)
         if isConditional { fields.append((name: "if-none-match", value: "*")) }
-        let answer = try await send("PUT", key: key, fields: fields, body: bytes)
+        let answer = try await send("PUT", key: key, fields: fields, body: ByteBuffer(bytes: bytes))
         switch answer.status {
         case 200..<300: return
         case 412:
@@ -189,15 +189,18 @@ package final class S3ObjectStore: ObjectStore {
 
     // MARK: - Requests
 
+    /// Takes an answer's body part by part, each with its place; from the start again when a try is repeated.
+    typealias Sink = @Sendable (Int, ByteBuffer) async throws(TidegateError) -> Void
+
     /// Asks until there is an answer that means something. Every request may be made twice: a put repeats its bytes.
     func send(
         _ method: String, key: String?, query: [(name: String, value: String)] = [],
-        fields: [(name: String, value: String)] = [], body: [UInt8] = []
+        fields: [(name: String, value: String)] = [], body: ByteBuffer = ByteBuffer(), into sink: Sink? = nil
     ) async throws(TidegateError) -> S3Answer {
         var last: (any Error)?
         for attempt in 1...settings.attemptsMax {
             do {
-                let answer = try await ask(method, key: key, query: query, fields: fields, body: body)
+                let answer = try await ask(method, key: key, query: query, fields: fields, body: body, into: sink)
                 guard answer.isRetried, attempt < settings.attemptsMax, key != nil || answer.status != 409 else {
                     hasFailed.store(answer.isRetried, ordering: .relaxed)
                     return answer
@@ -218,10 +221,10 @@ package final class S3ObjectStore: ObjectStore {
 
     private func ask(
         _ method: String, key: String?, query: [(name: String, value: String)],
-        fields: [(name: String, value: String)], body: [UInt8]
+        fields: [(name: String, value: String)], body: ByteBuffer, into sink: Sink?
     ) async throws -> S3Answer {
         let path = base.path + (key.map { "/" + $0 } ?? (base.path.isEmpty ? "/" : ""))
-        let hash = S3Signature.hash(body)
+        let hash = body.withUnsafeReadableBytes { S3Signature.hash($0) }
         let stamp = S3Signature.stamp(milliseconds: clock.milliseconds())
         let headers =
             fields + [("host", base.host), ("x-amz-content-sha256", hash), ("x-amz-date", stamp)]
@@ -234,11 +237,22 @@ package final class S3ObjectStore: ObjectStore {
         request.headers.add(name: "authorization", value: signature.authorization(for: signed, at: stamp))
         if method == "PUT" || method == "POST" { request.body = .bytes(body) }
         let response = try await http.execute(request, timeout: Self.timeout)
-        let bytes = try await response.body.collect(upTo: Self.objectBytesMax)
+        var bytes = ByteBuffer()
+        var length = response.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+        if let sink, (200..<300).contains(response.status.code) {
+            var offset = 0
+            for try await part in response.body {
+                try await sink(offset, part)
+                offset += part.readableBytes
+            }
+            length = offset
+        } else {
+            bytes = try await response.body.collect(upTo: Self.objectBytesMax)
+        }
         return S3Answer(
             status: Int(response.status.code), body: Array(bytes.readableBytesView),
             etag: response.headers.first(name: "etag") ?? "",
-            length: response.headers.first(name: "content-length").flatMap { Int($0) } ?? 0)
+            length: length)
     }
 
     /// Doubles from try to try, with jitter, so that nodes that failed together do not come back together.

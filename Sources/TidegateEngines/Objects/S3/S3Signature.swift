@@ -42,7 +42,13 @@ struct S3Signature: Sendable {
         return "AWS4-HMAC-SHA256 Credential=\(accessKey)/\(scope),SignedHeaders=\(names),Signature=\(signature)"
     }
 
-    static func hash(_ bytes: [UInt8]) -> String { Hexadecimal.text(SHA256.hash(data: bytes)) }
+    static func hash(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { hash($0) } }
+
+    static func hash(_ bytes: UnsafeRawBufferPointer) -> String {
+        var hash = SHA256()
+        hash.update(bufferPointer: bytes)
+        return Hexadecimal.text(hash.finalize())
+    }
 
     /// The query as it is signed and sent: ordered, everything but unreserved characters escaped.
     static func canonical(_ query: [(name: String, value: String)]) -> String {
