@@ -121,8 +121,8 @@ package struct Node: Sendable {
     ) -> ServiceGroup {
         var configuration = ServiceGroupConfiguration(
             services: [
-                Upkeep(assembly), assembly.lease, assembly.replica, StopsLast(assembly.objects), assembly.drain,
-                StopsFirst(dataPlane, reporter),
+                Upkeep(assembly), assembly.lease, assembly.replica, StopsLast(assembly.objects),
+                assembly.uploader, assembly.drain, StopsFirst(dataPlane, reporter),
             ], logger: logger)
         configuration.maximumGracefulShutdownDuration = drainMax
         return ServiceGroup(configuration: configuration)

@@ -7,6 +7,9 @@ package final class Objects: RecordReceiver, LogService, Sendable {
     private let hosts: [SlotHost]
     private let tasks = Mutex<[Task<Void, Never>]>([])
     private let clock: any WallClock
+    private let store: any ObjectStore
+    /// Of a body in an object, shown with its row.
+    private static let headBytes = GatewayLog.Limits().headBytes
 
     /// - Parameters:
     ///   - incarnation: random per process; two processes with one would take each other's claims for their own.
@@ -18,6 +21,7 @@ package final class Objects: RecordReceiver, LogService, Sendable {
         mintName: @escaping @Sendable () -> String
     ) {
         self.clock = clock
+        self.store = store
         let world = SlotWorld(
             incarnation: incarnation, coordination: coordination, store: store, keys: keys, storage: storage,
             registry: DocumentRegistry(store: coordination, keys: keys), clock: clock, settings: settings,
@@ -102,7 +106,9 @@ package final class Objects: RecordReceiver, LogService, Sendable {
         _ id: RecordID, of gateway: GatewayUID
     ) async throws(TidegateError) -> (row: LogRow, position: LogPosition)? {
         let (storage, position) = try await host(of: gateway).reading(gateway)
-        guard let row = try await storage.log(id) else { return nil }
+        guard var row = try await storage.log(id) else { return nil }
+        if let head = await head(of: row.record.requestObject) { row.requestHead = head }
+        if let head = await head(of: row.record.responseObject) { row.responseHead = head }
         return (row, position)
     }
 
@@ -110,8 +116,22 @@ package final class Objects: RecordReceiver, LogService, Sendable {
         _ part: BodyPart, of id: RecordID, gateway: GatewayUID
     ) async throws(TidegateError) -> BodyAnswer {
         let (storage, position) = try await host(of: gateway).reading(gateway)
-        guard let body = try await storage.body(part, of: id) else { return .none }
-        return .kept(body, at: position)
+        if let body = try await storage.body(part, of: id) { return .kept(body, at: position) }
+        guard let record = try await storage.log(id)?.record else { return .none }
+        let isRequest = part == .request
+        let key = isRequest ? record.requestObject : record.responseObject
+        guard !key.isEmpty else { return .none }
+        let isCut = record.flags.contains(isRequest ? .requestBodyTruncated : .responseBodyTruncated)
+        let object = BodyObject(
+            contentType: isRequest ? record.requestContentType : record.responseContentType,
+            bytes: isCut ? nil : Int(clamping: isRequest ? record.requestBytes : record.responseBytes)
+        ) { [store] range async throws(TidegateError) in try await store.get(key, range: range) }
+        return .object(object, at: position)
+    }
+
+    /// A row is shown also while the store does not answer.
+    private func head(of key: String) async -> [UInt8]? {
+        key.isEmpty ? nil : try? await store.get(key, range: 0..<Self.headBytes)
     }
 
     package func patch(

@@ -84,6 +84,35 @@ struct LogRouteTests {
         #expect(none.json?["errors"]?[0]?["code"] == .integer(7002))
     }
 
+    @Test("a long body comes part by part, whole or as far as it was kept", arguments: [false, true])
+    func longBodies(isCut: Bool) async {
+        await fill(1)
+        let content = (0..<(3 << 20)).map { UInt8(truncatingIfNeeded: $0 >> 8 ^ $0) } + [1, 2, 3]
+        bench.logs.state.withLock { state in
+            state.objects["k"] = content
+            state.rows[0].record.responseObject = "k"
+            state.rows[0].record.responseBytes = UInt64(isCut ? content.count * 2 : content.count)
+            if isCut { state.rows[0].record.flags.insert(.responseBodyTruncated) }
+        }
+        let body = await bench.call("GET", path + "/" + id(1) + "/response")
+        #expect(body.status == 200 && body.bytes == content && body.ends == 1)
+        #expect(body.header("content-length") == (isCut ? nil : "\(content.count)"))
+        #expect(body.header("content-type") == "application/octet-stream")
+        #expect(bench.logs.state.withLock { $0.reads.map(\.count) } == [1 << 20, 1 << 20, 1 << 20, 1 << 20])
+    }
+
+    @Test("a long body that turns out shorter than its row says is no answer that ends well")
+    func shortBody() async {
+        await fill(1)
+        bench.logs.state.withLock { state in
+            state.objects["k"] = [1, 2, 3]
+            state.rows[0].record.responseObject = "k"
+            state.rows[0].record.responseBytes = 4
+        }
+        let body = await bench.call("GET", path + "/" + id(1) + "/response")
+        #expect(body.bytes == [1, 2, 3] && body.ends == 0)
+    }
+
     @Test("a change tells absent from null, and waits for a row on its way")
     func patch() async {
         await fill(1)

@@ -15,6 +15,8 @@ extension OutboxCore {
         package var stored: UInt64
         package var resolvedBelow: UInt64
         package var source: Source
+        /// Of those among the records whose bodies lay in files.
+        package var bodies: [OutboxBodies]
     }
 
     /// - Parameter sequence: where to start, in the current stream; what is acknowledged already is left out.
@@ -24,11 +26,12 @@ extension OutboxCore {
         guard let index = laneOf[gateway] else { return nil }
         let lane = lanes[index]
         let start = max(sequence.map { $0 &+ lane.base } ?? 0, lane.acknowledged + 1)
-        guard start <= lane.durable else { return nil }
-        let end = min(lane.durable, start + UInt64(max(recordsMax, 1)) - 1)
+        guard start <= lane.deliverable else { return nil }
+        let end = min(lane.deliverable, start + UInt64(max(recordsMax, 1)) - 1)
         return Plan(
             stream: stream, first: start - lane.base, stored: start, resolvedBelow: resolvedBelow(),
-            source: source(lane, start, end, bytesMax))
+            source: source(lane, start, end, bytesMax),
+            bodies: lane.bodies.filter { (start...end).contains($0.sequence) })
     }
 
     private func source(_ lane: OutboxLane, _ start: UInt64, _ end: UInt64, _ bytesMax: Int) -> Source {

@@ -52,6 +52,10 @@ package struct OutboxCore: Sendable {
     /// Lanes in the order in which their payloads came into memory, with the payload's number.
     var memoryOrder: [(lane: Int, sequence: UInt64)] = []
     var memoryHead = 0
+    /// Files that are to be removed.
+    var removable: [OutboxBodies] = []
+    /// Lanes whose `bodies` are not empty.
+    var bodyLanes: Set<Int> = []
     private var resolvedBound: UInt64 = 0
 
     package init(stream: StreamID, limits: Limits, nextIntent: UInt64 = 1) {
@@ -104,13 +108,20 @@ package struct OutboxCore: Sendable {
     /// The stored number that the next completion of `gateway` must carry.
     package mutating func nextSequence(of gateway: GatewayUID) -> UInt64 { lanes[lane(gateway)].last + 1 }
 
-    /// - Parameter payload: kept in memory while there is room.
+    /// - Parameters:
+    ///   - payload: kept in memory while there is room.
+    ///   - bodies: of the record, when some lie in files.
     package mutating func completed(
-        _ ticket: CaptureTicket, segment: UInt64, offset: UInt32, bytes: Int, payload: [UInt8]
+        _ ticket: CaptureTicket, segment: UInt64, offset: UInt32, bytes: Int, payload: [UInt8],
+        bodies: OutboxBodies? = nil
     ) {
         let index = lane(ticket.gateway)
         lanes[index].append(segment: segment, offset: offset)
         lanes[index].keep(payload)
+        if let bodies {
+            lanes[index].bodies.append(bodies)
+            bodyLanes.insert(index)
+        }
         remember(index, payload.count)
         if !lanes[index].isUnsynced {
             lanes[index].isUnsynced = true
@@ -163,6 +174,11 @@ package struct OutboxCore: Sendable {
         for (segment, count) in settled {
             segments[segment]?.unacknowledged -= count
             if segments[segment]?.unacknowledged == 0 { segments[segment]?.leastIntent = .max }
+        }
+        for row in lanes[index].dropBodies() {
+            releaseBody(Int(row.bytes))
+            removable.append(row)
+            if lanes[index].bodies.isEmpty { bodyLanes.remove(index) }
         }
         statistics.acknowledged += through - before
         statistics.pending -= through - before

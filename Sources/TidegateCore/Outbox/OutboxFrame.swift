@@ -1,5 +1,5 @@
 /// The head of one frame in an outbox file; a body of `bodyBytes` follows it. All numbers are little-endian:
-/// `magic 4 · kind 1 · version 1 · 0 2 · bodyBytes 4 · bodyChecksum 4 · intent 8 · sequence 8 · gateway 16 · id 16 · 0 4 ·
+/// `magic 4 · kind 1 · version 1 · files 1 · 0 1 · bodyBytes 4 · bodyChecksum 4 · intent 8 · sequence 8 · gateway 16 · id 16 · 0 4 ·
 /// headChecksum 4`. Checksums are CRC-32C; the head's is over the 68 bytes before it.
 package struct OutboxFrame: Equatable, Sendable {
     package enum Kind: UInt8, Sendable {
@@ -22,6 +22,8 @@ package struct OutboxFrame: Equatable, Sendable {
     private static let version: UInt8 = 1
 
     package var kind: Kind
+    /// Of a completion: its bodies that lie in files of their own.
+    package var files: BodyParts = []
     package var intent: UInt64 = 0
     package var sequence: UInt64 = 0
     package var gateway = GatewayUID(bits: 0)
@@ -34,7 +36,9 @@ package struct OutboxFrame: Equatable, Sendable {
     /// - Parameter target: `headBytes` long.
     package func encode(into target: UnsafeMutableRawBufferPointer) {
         target.storeBytes(of: Self.magic.littleEndian, as: UInt32.self)
-        target.storeBytes(of: UInt32(kind.rawValue) | UInt32(Self.version) << 8, toByteOffset: 4, as: UInt32.self)
+        target.storeBytes(
+            of: (UInt32(kind.rawValue) | UInt32(Self.version) << 8 | UInt32(files.rawValue) << 16).littleEndian,
+            toByteOffset: 4, as: UInt32.self)
         target.storeBytes(of: UInt32(bodyBytes).littleEndian, toByteOffset: 8, as: UInt32.self)
         target.storeBytes(of: bodyChecksum.littleEndian, toByteOffset: 12, as: UInt32.self)
         target.storeBytes(of: intent.littleEndian, toByteOffset: 16, as: UInt64.self)
@@ -55,6 +59,7 @@ package struct OutboxFrame: Equatable, Sendable {
                 == Self.checksum(UnsafeRawBufferPointer(rebasing: bytes[..<68]))
         else { return nil }
         self.kind = kind
+        files = BodyParts(rawValue: bytes[6])
         bodyBytes = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self)))
         guard bodyBytes <= Self.bodyBytesMax else { return nil }
         bodyChecksum = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 12, as: UInt32.self))

@@ -18,6 +18,8 @@ struct OutboxLane: Sendable {
     var acknowledged: UInt64 = 0
     var base: UInt64 = 0
     var isUnsynced = false
+    /// Rows whose bodies lie in files, in the order of their numbers.
+    var bodies: [OutboxBodies] = []
     private(set) var runs: [Run] = []
     private var firstRun = 0
     /// Payloads of the newest records, up to `last`.
@@ -28,7 +30,7 @@ struct OutboxLane: Sendable {
 
     /// Sequence of the oldest record whose payload is in memory; `last + 1` when there is none.
     var firstInMemory: UInt64 { last + 1 - UInt64(payloads.count - firstPayload) }
-    var isWaiting: Bool { acknowledged < durable }
+    var isWaiting: Bool { acknowledged < deliverable }
 
     mutating func append(segment: UInt64, offset: UInt32) {
         last += 1

@@ -26,6 +26,7 @@ package struct OutboxRecovery: Sendable {
 
     private struct Lane {
         var runs: [OutboxLane.Run] = []
+        var bodies: [OutboxBodies] = []
         var last: UInt64 = 0
         var acknowledged: UInt64 = 0
         var base: UInt64 = 0
@@ -91,6 +92,11 @@ package struct OutboxRecovery: Sendable {
                     return  // a number that was there before: only a foreign file can do that
                 }
                 lane.last = max(lane.last, frame.sequence)
+                if !frame.files.isEmpty, let record = try? LogRecord(encoded: body),
+                    let row = OutboxBodies(record, sequence: frame.sequence, intent: frame.intent)
+                {
+                    lane.bodies.append(row)
+                }
             }
             segments[segment]?.note(frame.intent)
         case .segment, .cursor: break
@@ -149,6 +155,9 @@ package struct OutboxRecovery: Sendable {
         core.lanes[index].acknowledged = acknowledged
         core.lanes[index].base = found.base
         core.lanes[index].restore(runs)
+        core.lanes[index].bodies = found.bodies.filter { $0.sequence > acknowledged }
+        core.statistics.bytes += core.lanes[index].bodies.reduce(0) { $0 + $1.bytes }
+        if !core.lanes[index].bodies.isEmpty { core.bodyLanes.insert(index) }
         for run in runs where run.segment != 0 {
             core.segments[run.segment]?.unacknowledged += Int(run.last - max(run.first, acknowledged + 1) + 1)
         }

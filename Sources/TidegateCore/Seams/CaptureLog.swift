@@ -23,6 +23,10 @@ package protocol CaptureLog: Sendable {
         _ ticket: CaptureTicket, _ record: LogRecord, whenDurable: @escaping @Sendable (TidegateError?) -> Void
     ) throws(TidegateError) -> CaptureResult
 
+    /// Opens a file for a body that is too long to travel with its row. The row's record names what `finish` returned.
+    /// - Returns: `nil` when there is no room for it or the disk refuses.
+    func openBody(_ part: BodyPart, of ticket: CaptureTicket) -> (any BodyFile)?
+
     /// Gives the room back: the call makes no row after all. Only before `writeIntent`.
     func abandon(_ ticket: CaptureTicket)
 }

@@ -73,7 +73,7 @@ package protocol LogService: Sendable {
     )
 }
 
-package enum BodyPart: Sendable { case request, response }
+package enum BodyPart: String, Sendable, CaseIterable { case request, response }
 
 /// Indirect, because Swift 6.3.1 miscompiles `async throws(TidegateError)` functions that return a multi-payload enum of
 /// this size directly (jump to null on return).
@@ -84,8 +84,10 @@ package indirect enum PatchOutcome: Equatable, Sendable {
 }
 
 /// Indirect for the same reason.
-package indirect enum BodyAnswer: Equatable, Sendable {
+package indirect enum BodyAnswer: Sendable {
     case kept(StoredBody, at: LogPosition)
+    /// It lies in an object of its own.
+    case object(BodyObject, at: LogPosition)
     /// There is no such row, or its body was not kept.
     case none
 }
@@ -96,6 +98,23 @@ package struct StoredBody: Equatable, Sendable {
     package init(bytes: [UInt8], contentType: String) {
         self.bytes = bytes
         self.contentType = contentType
+    }
+}
+
+/// A long body, read part by part.
+package struct BodyObject: Sendable {
+    package var contentType: String
+    /// `nil` where not all of it was kept: then it ends where a part is shorter than asked for.
+    package var bytes: Int?
+    /// What lies behind the object's end is left out.
+    package var read: @Sendable (Range<Int>) async throws(TidegateError) -> [UInt8]
+
+    package init(
+        contentType: String, bytes: Int?, read: @escaping @Sendable (Range<Int>) async throws(TidegateError) -> [UInt8]
+    ) {
+        self.contentType = contentType
+        self.bytes = bytes
+        self.read = read
     }
 }
 

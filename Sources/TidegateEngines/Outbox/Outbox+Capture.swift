@@ -30,16 +30,18 @@ extension Outbox {
         _ ticket: CaptureTicket, _ record: LogRecord, whenDurable: @escaping @Sendable (TidegateError?) -> Void
     ) throws(TidegateError) -> CaptureResult {
         let payload = record.encoded()
+        let bodies = OutboxBodies(record, sequence: 0, intent: ticket.intent)
         guard payload.count <= OutboxFrame.bodyBytesMax else {
             abandon(ticket)
             throw TidegateError(.invalidRequest, "The record has \(payload.count) bytes, more than the outbox takes.")
         }
         var frame = Self.frame(.completion, ticket, body: payload)
+        frame.files = bodies?.parts ?? []
         let isPower = settings.mode == .power
         defer { FaultPoint.afterCompletion.reached() }
         try locked { state throws(TidegateError) in
             guard state.core.isOpen(ticket) else { throw Self.usedUp }
-            do throws(TidegateError) { try complete(&frame, ticket, payload, &state) } catch {
+            do throws(TidegateError) { try complete(&frame, ticket, payload, &state, bodies) } catch {
                 if let announced = state.core.openIntent(ticket) {
                     state.stranded.append(OutboxRecovery.OpenIntent(ticket: ticket, announced: announced))
                 } else {
@@ -47,7 +49,12 @@ extension Outbox {
                 }
                 throw error
             }
-            if isPower { state.durable.append(whenDurable) }
+            if isPower {
+                state.durable.append(whenDurable)
+                for body in bodies?.bodies ?? [] {
+                    state.unsyncedBodies.append(self.bodies.path(ticket.intent, body.part))
+                }
+            }
         }
         metrics.captured.increment()
         return isPower ? .pending : .durable
@@ -77,12 +84,14 @@ extension Outbox {
     }
 
     func complete(
-        _ frame: inout OutboxFrame, _ ticket: CaptureTicket, _ payload: [UInt8], _ state: inout State
+        _ frame: inout OutboxFrame, _ ticket: CaptureTicket, _ payload: [UInt8], _ state: inout State,
+        _ bodies: OutboxBodies? = nil
     ) throws(TidegateError) {
         frame.sequence = state.core.nextSequence(of: ticket.gateway)
         let offset = try append(frame, payload, &state)
         state.core.completed(
-            ticket, segment: state.writer.number, offset: UInt32(offset), bytes: frame.bytes, payload: payload)
+            ticket, segment: state.writer.number, offset: UInt32(offset), bytes: frame.bytes, payload: payload,
+            bodies: bodies?.at(frame.sequence))
     }
 
     /// Writes aborted rows for intents that nobody will complete.

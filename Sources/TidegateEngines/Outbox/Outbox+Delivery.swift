@@ -51,6 +51,10 @@ extension Outbox {
             }
             if records.isEmpty { records = [damaged(gateway, plan)] }
         }
+        for row in plan.bodies where row.sequence - plan.stored < UInt64(records.count) {
+            let index = Int(row.sequence - plan.stored)
+            records[index] = row.applied(to: records[index])
+        }
         return DeliveryBatch(
             stream: plan.stream, gateway: gateway, firstSequence: plan.first, records: records,
             resolvedBelow: plan.resolvedBelow)

@@ -8,6 +8,7 @@ internal import TidegateCore
 extension Outbox {
     private struct Round {
         var unsynced: SegmentWriter.Unsynced?
+        var bodies: [String]
         var marks: [(lane: Int, through: UInt64)]
         var durable: [Durable]
         var deletable: [UInt64]
@@ -39,6 +40,7 @@ extension Outbox {
         heal()
         var round = take(writesCursor)
         do throws(SystemFailure) {
+            try bodies.sync(round.bodies)
             if let unsynced = round.unsynced {
                 let startedAt = Self.monotonicMs()
                 for file in unsynced.files { try file.sync() }
@@ -61,9 +63,10 @@ extension Outbox {
             let isCursorDue = !deletable.isEmpty || (writesCursor && state.isCursorDirty)
             if isCursorDue { state.isCursorDirty = false }
             let isDirty = !state.writer.isClean
-            defer { state.durable = [] }
+            defer { (state.durable, state.unsyncedBodies) = ([], []) }
             return Round(
-                unsynced: isDirty ? state.writer.takeUnsynced() : nil, marks: state.core.takeUnsynced(),
+                unsynced: isDirty ? state.writer.takeUnsynced() : nil, bodies: state.unsyncedBodies,
+                marks: state.core.takeUnsynced(),
                 durable: state.durable, deletable: deletable, counters: isCursorDue ? state.core.counters : nil,
                 minting: minting)
         }
@@ -85,18 +88,19 @@ extension Outbox {
     }
 
     private func finish(_ round: Round) {
-        let waiters = state.withLock { state in
+        let (waiters, hasBodies) = state.withLock { state in
             state.core.synced(round.marks)
             state.core.refreshResolved()
             if state.failure == nil { state.isMinting = false }
             guard !round.marks.isEmpty || !round.minting.isEmpty else {
-                return [CheckedContinuation<Void, Never>]()
+                return ([CheckedContinuation<Void, Never>](), false)
             }
             defer { state.waiters = [:] }
             state.hasNews = state.waiters.isEmpty
-            return Array(state.waiters.values)
+            return (Array(state.waiters.values), state.core.hasWaitingBodies)
         }
         for durable in round.durable { durable(nil) }
+        if hasBodies { bodyBell.yield() }
         for waiter in waiters { waiter.resume() }
         guard !round.minting.isEmpty else { return }
         let failure = state.withLock { $0.failure }
@@ -113,6 +117,7 @@ extension Outbox {
         state.withLock { state in
             if let unsynced = round.unsynced { state.writer.putBack(unsynced) }
             state.core.notSynced(round.marks)
+            state.unsyncedBodies += round.bodies
             state.failure = failure.error
             if round.counters != nil { state.isCursorDirty = true }
         }
@@ -130,6 +135,7 @@ extension Outbox {
             try Directories.replace(
                 "\(directory)/cursor", with: OutboxFrame(.cursor).bytes(body: counters.encoded()))
             for segment in round.deletable { try Directories.remove(SegmentWriter.path(directory, segment)) }
+            for row in state.withLock({ $0.core.takeRemovable() }) { bodies.remove(row) }
         } catch {
             logger.warning("The outbox cannot tidy up, it will try again", metadata: ["error": "\(error)"])
             state.withLock { $0.isCursorDirty = true }
@@ -159,7 +165,7 @@ extension Outbox {
         for one in minting { one.resume(returning: .failure(closed)) }
     }
 
-    private func freeBytes() -> UInt64 {
+    func freeBytes() -> UInt64 {
         var status = statvfs()
         guard statvfs(directory, &status) == 0 else { return 0 }
         return UInt64(status.f_bavail) * UInt64(status.f_frsize)

@@ -3,14 +3,15 @@ package import Logging
 internal import Synchronization
 package import TidegateCore
 
-/// The edge's durable memory on disk. Files: `DIRECTORY/lock`, `DIRECTORY/<stream>/<number>.seg`, `…/cursor`; a stream's
-/// directory keeps its first name when a new stream is minted.
+/// The edge's durable memory on disk. Files: `DIRECTORY/lock`, `DIRECTORY/<stream>/<number>.seg`, `…/cursor`, and
+/// `DIRECTORY/bodies/<stream>.<intent>.request` or `.response` for bodies too long for their rows; a stream's directory and
+/// its files keep their first name when a new stream is minted.
 ///
 /// One mutex guards numbers and the current file: the order of frames in the files is the order of the numbers. A thread
 /// syncs, deletes what is acknowledged, writes the cursor and heals after disk errors; another reads old records back.
 /// Records are delivered only once synced: a power cut could otherwise make us give the number of a record that its owner
 /// has seen to another one.
-package final class Outbox: CaptureLog, DeliveryQueue {
+package final class Outbox: CaptureLog, DeliveryQueue, BodyQueue {
     typealias Durable = @Sendable (TidegateError?) -> Void
 
     struct State: Sendable {
@@ -22,6 +23,8 @@ package final class Outbox: CaptureLog, DeliveryQueue {
         var stranded: [OutboxRecovery.OpenIntent] = []
         /// Why nothing can be written at present.
         var failure: TidegateError?
+        /// Files of bodies whose rows wait for the next sync (mode `power`).
+        var unsyncedBodies: [String] = []
         var isCursorDirty = false
         var isFlushAsked = false
         var isClosing = false
@@ -36,6 +39,7 @@ package final class Outbox: CaptureLog, DeliveryQueue {
     }
 
     let directory: String
+    let bodies: OutboxBodyFiles
     let settings: OutboxSettings
     let clock: any WallClock
     let logger: Logger
@@ -44,6 +48,8 @@ package final class Outbox: CaptureLog, DeliveryQueue {
     let pulse = Pulse()
     let readers: WorkerThreads
     private let lock: Mutex<DirectoryLock?>
+    package let bodyNews: AsyncStream<Void>
+    let bodyBell: AsyncStream<Void>.Continuation
 
     /// - Parameter directory: created when absent; one process at a time.
     /// - Throws: `.conflict` when another process uses the directory, `.unavailable` when the disk refuses,
@@ -63,6 +69,9 @@ package final class Outbox: CaptureLog, DeliveryQueue {
         lock = Mutex(try DirectoryLock.take(directory))
         let opened = try OutboxOpening.run(directory: directory, settings: settings, logger: logger, metrics: metrics)
         self.directory = opened.directory
+        bodies = opened.bodies
+        (bodyNews, bodyBell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        if opened.core.hasWaitingBodies { bodyBell.yield() }
         self.settings = settings
         self.clock = clock
         self.logger = logger
@@ -100,6 +109,7 @@ package final class Outbox: CaptureLog, DeliveryQueue {
         }
         pulse.ring()
         for waiter in waiters.values { waiter.resume() }
+        bodyBell.finish()
         if let syncer { pthread_join(syncer, nil) }
         readers.close()
         lock.withLock { $0 = nil }

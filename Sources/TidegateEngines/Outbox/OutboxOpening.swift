@@ -7,6 +7,7 @@ internal import TidegateCore
 struct OutboxOpening {
     struct Opened {
         var directory: String
+        var bodies: OutboxBodyFiles
         var core: OutboxCore
         var writer: SegmentWriter
         var open: [OutboxRecovery.OpenIntent]
@@ -32,9 +33,11 @@ struct OutboxOpening {
         }
         var random = SystemRandomNumberGenerator()
         let fresh = StreamID(random: &random)
-        let path = "\(directory)/\(streams.first ?? fresh.description)"
+        let name = streams.first ?? fresh.description
+        let path = "\(directory)/\(name)"
+        let bodies = OutboxBodyFiles(directory: "\(directory)/bodies", stream: name)
         var opening = OutboxOpening(directory: path, logger: logger, metrics: metrics)
-        do throws(SystemFailure) { return try opening.open(settings, fresh) } catch { throw error.error }
+        do throws(SystemFailure) { return try opening.open(settings, fresh, bodies) } catch { throw error.error }
     }
 
     private init(directory: String, logger: Logger, metrics: OutboxMetrics) {
@@ -43,7 +46,9 @@ struct OutboxOpening {
         self.metrics = metrics
     }
 
-    private mutating func open(_ settings: OutboxSettings, _ fresh: StreamID) throws(SystemFailure) -> Opened {
+    private mutating func open(
+        _ settings: OutboxSettings, _ fresh: StreamID, _ bodies: OutboxBodyFiles
+    ) throws(SystemFailure) -> Opened {
         try Directories.create(directory)
         if let counters = try cursor() { recovery.cursor(counters) }
         let numbers = try Directories.names(in: directory).compactMap { Self.number($0.name) }.sorted()
@@ -66,7 +71,9 @@ struct OutboxOpening {
         var writer = SegmentWriter(directory: directory, newest: numbers.last ?? 0, settings: settings)
         let bytes = try writer.startFile(core.counters)
         core.opened(writer.number, bytes: bytes)
-        return Opened(directory: directory, core: core, writer: writer, open: open.reversed())
+        let removed = try bodies.open(keeping: core.bodyFiles)
+        if removed > 0 { logger.info("Removed bodies without a row", metadata: ["files": "\(removed)"]) }
+        return Opened(directory: directory, bodies: bodies, core: core, writer: writer, open: open.reversed())
     }
 
     /// - Returns: whether the numbers that this file leaves behind can be trusted, should it be the newest.

@@ -23,6 +23,9 @@ package struct OutboxSettings: Sendable {
     /// For tests: asked before each write; an errno other than 0 is what the write then fails with.
     package var writeFault: (@Sendable () -> Int32)? = nil
 
+    /// The same for writes to bodies' files.
+    package var bodyFault: (@Sendable () -> Int32)? = nil
+
     package init() {}
 
     package func validated() throws(TidegateError) -> OutboxSettings {

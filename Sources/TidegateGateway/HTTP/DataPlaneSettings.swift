@@ -25,8 +25,12 @@ package struct DataPlaneSettings: Sendable {
     /// Body of a request that is not for the data plane.
     package var controlBodyBytesMax = 16 * 1024 * 1024
     /// Bytes of one body, request or answer, kept for its row.
-    package var bodyCaptureBytesMax = 10 * 1024 * 1024
-    /// Bytes of bodies kept by calls under way, over all loops. Beyond it rows are kept with shorter bodies.
+    package var bodyCaptureBytesMax = 64 * 1024 * 1024
+    /// Longer bodies lie in files of their own until the object store has them (protocol §4 step 2).
+    package var bodyInlineBytesMax = 256 * 1024
+    /// Of a request that is searched once more for its model when nothing else names it.
+    package var modelSearchBytesMax = 10 * 1024 * 1024
+    /// Bytes of bodies in the memory of calls under way, over all loops. Beyond it rows are kept with shorter bodies.
     package var captureBytesInFlightMax = 256 * 1024 * 1024
 
     /// From the first byte of a head to its end; for the first head from the connection's start.

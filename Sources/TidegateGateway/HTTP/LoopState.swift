@@ -27,6 +27,9 @@ final class LoopState {
     private var calls = 0
 
     var settings: DataPlaneSettings { services.settings }
+    var bodyBounds: CapturedBody.Bounds {
+        .init(inlineBytes: settings.bodyInlineBytesMax, bytes: settings.bodyCaptureBytesMax)
+    }
     var metrics: DataPlaneMetrics { services.metrics }
     var isTLS: Bool { services.settings.tls != nil }
     var isEmpty: Bool { connections.isEmpty }

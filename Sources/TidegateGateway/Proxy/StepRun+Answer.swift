@@ -23,12 +23,17 @@ extension StepRun {
 
     func captureSent(_ bytes: ByteBuffer) {
         guard ticket != nil else { return sent.count(bytes) }
-        sent.append(bytes, max: loop.settings.bodyCaptureBytesMax, budget: loop.captureBudget)
+        sent.append(bytes, loop.bodyBounds, budget: loop.captureBudget) { openBody(.request) }
     }
 
     func captureReceived(_ bytes: ByteBuffer) {
         guard ticket != nil, plan.options.collectsPayload else { return received.count(bytes) }
-        received.append(bytes, max: loop.settings.bodyCaptureBytesMax, budget: loop.captureBudget)
+        received.append(bytes, loop.bodyBounds, budget: loop.captureBudget) { openBody(.response) }
+    }
+
+    private func openBody(_ part: BodyPart) -> (any BodyFile)? {
+        guard let ticket, plan.options.collectsPayload else { return nil }
+        return loop.services.capture.openBody(part, of: ticket)
     }
 }
 

@@ -41,6 +41,8 @@ extension StepRun {
             return result == .durable || !ending.waitsForRow
         } catch {
             captureFailed(error)
+            sent.discardFile()
+            received.discardFile()
             self.ticket = nil
             if !answerStarted, refusesUnlogged, ending.waitsForRow { ending = .failure(.notLogged) }
             return true
@@ -95,8 +97,19 @@ extension StepRun {
         return row
     }
 
+    /// Of a long body the part in memory is looked at: most clients name the model first.
     private var modelAsked: String {
-        plan.model ?? sent.bytes.withUnsafeBytes { RequestFields(body: $0)?.model } ?? plan.target.model ?? ""
+        plan.model ?? sent.bytes.withUnsafeBytes { RequestFields(body: $0, isWhole: !sent.isLong)?.model }
+            ?? plan.target.model ?? ""
+    }
+
+    /// Also looks behind that part, in what is not too long to be read on an event loop.
+    private var modelAnywhere: String {
+        let model = modelAsked
+        guard model.isEmpty, let whole = sent.contents(bytesMax: loop.settings.modelSearchBytesMax) else {
+            return model
+        }
+        return whole.withUnsafeBytes { RequestFields(body: $0)?.model } ?? ""
     }
 
     private func tokens(_ row: inout LogRecord, _ outcome: RecordOutcome) {
@@ -106,7 +119,7 @@ extension StepRun {
             row.usage = usage
             row.usageSource = outcome == .clientLeft ? .drained : .provider
         }
-        row.model = observed?.model ?? modelAsked
+        row.model = observed?.model ?? modelAnywhere
         if let custom = plan.options.customCost {
             // A fixed price is for an answer; prices by token need tokens, which a failed call has none of.
             row.cost = row.isSuccess || custom.totalCost == nil ? custom.cost(of: row.usage) : nil
@@ -123,8 +136,12 @@ extension StepRun {
         row.requestBytes = UInt64(sent.total)
         row.responseBytes = UInt64(received.total)
         guard plan.options.collectsPayload else { return row.flags.formUnion(.bodiesOmitted) }
-        row.requestBody = sent.bytes[...]
-        row.responseBody = received.bytes[...]
+        if let mark = sent.finishFile() { row.requestObject = mark } else { row.requestBody = sent.bytes[...] }
+        if let mark = received.finishFile() {
+            row.responseObject = mark
+        } else {
+            row.responseBody = received.bytes[...]
+        }
         if sent.isTruncated { row.flags.insert(.requestBodyTruncated) }
         if received.isTruncated { row.flags.insert(.responseBodyTruncated) }
         if sent.isTruncated || received.isTruncated { loop.metrics.count(.bodyTruncated) }

@@ -1,8 +1,12 @@
-/// One answer, whole: nothing the API says is longer than a stored body.
+internal import TidegateCore
+
+/// One answer, whole but for long bodies of calls.
 struct Answer: Sendable {
     var status: Int
     var headers: [(name: String, value: String)]
     var body: [UInt8]
+    /// What follows `body`, as long as the client takes it.
+    var rest: BodyObject?
 
     init(status: Int = 200, contentType: String, body: [UInt8]) {
         self.status = status

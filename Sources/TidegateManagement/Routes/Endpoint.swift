@@ -98,6 +98,27 @@ extension Answer {
         }
         return Response(
             status: HTTPResponse.Status(code: status), headers: fields,
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
+            body: rest.map { Self.stream(body, $0) } ?? ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
+    }
+
+    /// Of a long body, in memory at once.
+    static let partBytes = 1 << 20
+
+    /// The next part is read once the client has taken the one before.
+    private static func stream(_ first: [UInt8], _ rest: BodyObject) -> ResponseBody {
+        ResponseBody(contentLength: rest.bytes) { writer in
+            var (part, offset) = (first, 0)
+            while !part.isEmpty {
+                offset += part.count
+                let isLast = part.count < partBytes
+                try await writer.write(ByteBuffer(bytes: part))
+                if isLast { break }
+                part = try await rest.read(offset..<(offset + partBytes))
+            }
+            if let bytes = rest.bytes, offset != bytes {
+                throw TidegateError(.corrupt, "A stored body has \(offset) bytes, its row says \(bytes).")
+            }
+            try await writer.finish(nil)
+        }
     }
 }

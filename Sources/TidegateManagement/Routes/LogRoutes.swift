@@ -48,11 +48,22 @@ struct LogRoutes: Sendable {
     /// A stored body comes from a provider: a browser must not run it in the dashboard's origin.
     private func body(_ part: BodyPart, _ call: Call) async throws -> Answer {
         let answer = try await logs.body(part, of: try id(call), gateway: try await gateway(call))
-        guard case .kept(let body, let position) = answer else { throw APIFailure.missing("Body") }
-        let type = body.contentType.isEmpty ? "application/octet-stream" : body.contentType
-        var shown = Answer(contentType: type, body: body.bytes)
+        var shown: Answer
+        let (type, at): (String, LogPosition)
+        switch answer {
+        case .none: throw APIFailure.missing("Body")
+        case .kept(let body, let position):
+            (type, at) = (body.contentType, position)
+            shown = Answer(contentType: type, body: body.bytes)
+        case .object(let object, let position):
+            (type, at) = (object.contentType, position)
+            // Its beginning comes before the answer's: until then it can still be said that the store does not answer.
+            shown = Answer(contentType: type, body: try await object.read(0..<Answer.partBytes))
+            shown.rest = object
+        }
+        if type.isEmpty { shown.headers[0].value = "application/octet-stream" }
         shown.headers.append((name: "content-security-policy", value: "sandbox; default-src 'none'"))
-        return try shown.at(position, for: call)
+        return try shown.at(at, for: call)
     }
 
     @Sendable private func patch(_ call: Call) async throws -> Answer {

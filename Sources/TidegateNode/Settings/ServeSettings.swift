@@ -33,7 +33,7 @@ package struct ServeSettings: Equatable, Sendable {
     package var tls: TLS?
     package var providers: [String: String] = [:]
     package var bodyBytesMax = 100 << 20
-    package var captureBytesMax = 10 << 20
+    package var captureBytesMax = 64 << 20
     package var connectionsMax = 10_000
     package var outboxBytesMax: UInt64 = 20 << 30
     /// Log objects of a slot behind which a snapshot of it is due.
@@ -75,7 +75,7 @@ package struct ServeSettings: Equatable, Sendable {
         logLevel = try reader.logLevel(.logLevel) ?? logLevel
         adminToken = try reader.secret(.adminToken)
         bodyBytesMax = try reader.integer(.bodyBytesMax, in: 1_024...(1 << 32)) ?? bodyBytesMax
-        captureBytesMax = try reader.integer(.captureBytesMax, in: 0...(64 << 20)) ?? captureBytesMax
+        captureBytesMax = try reader.integer(.captureBytesMax, in: 0...(1 << 30)) ?? captureBytesMax
         connectionsMax = try reader.integer(.connectionsMax, in: 1...1_000_000) ?? connectionsMax
         outboxBytesMax =
             try reader.integer(.outboxBytesMax, in: (1 << 20)...(1 << 50)).map(UInt64.init) ?? outboxBytesMax

@@ -23,6 +23,7 @@ struct Assembly {
     let accounts: AccountManager
     let replica: SettingsReplica
     let lease: IncarnationLease
+    let uploader: BodyUploader
     let drain: OutboxDrain
 
     /// Opens what lies on the disk and the way to what does not; starts nothing.
@@ -88,6 +89,7 @@ struct Assembly {
                 node: settings.nodeID, region: settings.region, address: settings.peerListen.description, state: .active
             ),
             isSole: engines.isShared, logger: logger)
+        uploader = BodyUploader(queue: outbox, store: engines.store, keys: keys, logger: logger)
         drain = OutboxDrain(queue: outbox, receiver: objects, logger: logger)
     }
 

@@ -67,7 +67,9 @@ struct OutboxFixture {
 
     /// The stream's directory below `directory`, and its segment files, oldest first.
     static func files(_ directory: String) throws -> (stream: String, segments: [String]) {
-        let streams = try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0 != "lock" }
+        let streams = try FileManager.default.contentsOfDirectory(atPath: directory).filter {
+            $0 != "lock" && $0 != "bodies"
+        }
         let stream = directory + "/" + (streams.first ?? "")
         let names = try FileManager.default.contentsOfDirectory(atPath: stream).filter { $0.hasSuffix(".seg") }
         return (stream, names.sorted().map { stream + "/" + $0 })

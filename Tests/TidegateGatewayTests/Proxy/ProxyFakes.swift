@@ -68,6 +68,12 @@ final class FakeCapture: CaptureLog {
         var isPending = false
         var release: [@Sendable (TidegateError?) -> Void] = []
         var waiters: [(count: Int, CheckedContinuation<Void, Never>)] = []
+        var takesFiles = true
+        /// Bytes that a file takes before it fails.
+        var fileBytesMax = Int.max
+        /// Contents of finished files, by what `finish` returned.
+        var files: [String: [UInt8]] = [:]
+        var filesOpen = 0
         /// Called within `writeIntent` and `complete`.
         var probe: (@Sendable (String) -> Void)?
     }
@@ -125,7 +131,53 @@ final class FakeCapture: CaptureLog {
         return isPending ? .pending : .durable
     }
 
+    func openBody(_ part: BodyPart, of ticket: CaptureTicket) -> (any BodyFile)? {
+        state.withLock { $0.takesFiles } ? FakeBodyFile(self) : nil
+    }
+
     func abandon(_ ticket: CaptureTicket) { state.withLock { $0.calls.append("abandon") } }
+}
+
+/// A file in memory.
+final class FakeBodyFile: BodyFile {
+    private let capture: FakeCapture
+    private var bytes: [UInt8] = []
+    private var isGone = false
+    private var name: String?
+
+    init(_ capture: FakeCapture) {
+        self.capture = capture
+        capture.state.withLock { $0.filesOpen += 1 }
+    }
+
+    deinit { if name == nil { discard() } }
+
+    func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        self.bytes += bytes
+        if self.bytes.count > capture.state.withLock({ $0.fileBytesMax }) { discard() }
+        return !isGone
+    }
+
+    func contents(bytesMax: Int) -> [UInt8]? { bytes.count <= bytesMax ? bytes : nil }
+
+    func finish() -> String {
+        capture.state.withLock { state in
+            let name = "~\(bytes.count)"
+            state.files[name] = bytes
+            state.filesOpen -= 1
+            self.name = name
+            return name
+        }
+    }
+
+    func discard() {
+        guard !isGone else { return }
+        isGone = true
+        capture.state.withLock { state in
+            if let name { state.files[name] = nil } else { state.filesOpen -= 1 }
+        }
+        name = ""
+    }
 }
 
 /// Echoes what it was asked; `/large` answers in many parts.

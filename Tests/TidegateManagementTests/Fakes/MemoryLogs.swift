@@ -7,6 +7,9 @@ final class MemoryLogs: LogService {
         var rows: [LogRow] = []
         var asked: LogQuery?
         var patches: [LogPatch] = []
+        /// Long bodies by key, and what was read of them.
+        var objects: [String: [UInt8]] = [:]
+        var reads: [Range<Int>] = []
     }
     let state = Mutex(State())
     static let position = LogPosition(slot: SlotID(region: "r1", index: 7), epoch: 3, n: 12)
@@ -35,6 +38,17 @@ final class MemoryLogs: LogService {
         guard let record = try await log(id, of: gateway)?.row.record else { return .none }
         let bytes = part == .request ? record.requestBody : record.responseBody
         let type = part == .request ? record.requestContentType : record.responseContentType
+        let key = part == .request ? record.requestObject : record.responseObject
+        if let content = state.withLock({ $0.objects[key] }) {
+            let isCut = !record.flags.isDisjoint(with: [.requestBodyTruncated, .responseBodyTruncated])
+            let whole = Int(part == .request ? record.requestBytes : record.responseBytes)
+            let object = BodyObject(contentType: type, bytes: isCut ? nil : whole) {
+                range throws(TidegateError) in
+                self.state.withLock { $0.reads.append(range) }
+                return Array(content[range.clamped(to: 0..<content.count)])
+            }
+            return .object(object, at: Self.position)
+        }
         return bytes.isEmpty ? .none : .kept(StoredBody(bytes: Array(bytes), contentType: type), at: Self.position)
     }
 

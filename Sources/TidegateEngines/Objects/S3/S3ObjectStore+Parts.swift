@@ -5,7 +5,8 @@ package import TidegateCore
 // Large objects go up and come down in parts, so that a failure repeats a part and not the whole, and no more than a few
 // parts are in memory.
 extension S3ObjectStore {
-    /// Parts under way at once. One that goes up is in memory until the store has it; one that comes down is not.
+    /// Parts of one object under way at once. One that goes up is in memory until the store has it; one that comes down is
+    /// not.
     private static let (partsUpAtOnce, partsDownAtOnce) = (2, 4)
 
     /// Where a large object's bytes come from.
@@ -83,6 +84,8 @@ extension S3ObjectStore {
         do throws(TidegateError) {
             let tags = try await inParts(source.count, atOnce: Self.partsUpAtOnce) {
                 index, range async throws(TidegateError) in
+                await self.partsInMemory.enter()
+                defer { self.partsInMemory.leave() }
                 let query = [("partNumber", String(index + 1)), ("uploadId", upload)]
                 let answer = try await self.send("PUT", key: key, query: query, body: try await source.read(range))
                 guard answer.isSuccess else { throw self.refusal(answer) }

@@ -21,6 +21,8 @@ package final class S3ObjectStore: ObjectStore {
     private let logger: Logger
     private let knowsConditions = Atomic<Bool>(true)
     private let hasFailed = Atomic<Bool>(false)
+    /// Over all objects: with parts of 8 MiB, 24 MiB.
+    let partsInMemory = PlaceGate(places: 3)
     private let threads = Mutex<WorkerThreads?>(nil)
     /// Whether the last request had an answer that means something.
     package var isReachable: Bool { !hasFailed.load(ordering: .relaxed) }

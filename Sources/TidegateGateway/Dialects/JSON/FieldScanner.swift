@@ -95,9 +95,10 @@ package struct FieldPaths: Sendable {
 package enum FieldScanner {
     /// - Parameters:
     ///   - bytes: the whole document, UTF-8.
+    ///   - isWhole: false for a document's beginning: what was read until it ends or breaks counts.
     ///   - body: gets one value per path, in the order of the paths. The buffer is valid only during the call.
     package static func scan<Result>(
-        _ bytes: UnsafeRawBufferPointer, for paths: FieldPaths,
+        _ bytes: UnsafeRawBufferPointer, for paths: FieldPaths, isWhole: Bool = true,
         _ body: (UnsafeMutableBufferPointer<FieldValue>) -> Result
     ) throws(JSONFault) -> Result {
         let outcome: Swift.Result<Result, JSONFault> = withUnsafeTemporaryAllocation(
@@ -111,7 +112,7 @@ package enum FieldScanner {
                 try walker.end()
                 return .success(body(slots))
             } catch {
-                return .failure(error)
+                return isWhole ? .failure(error) : .success(body(slots))
             }
         }
         return try outcome.get()

@@ -15,13 +15,14 @@ package struct RequestFields: Equatable, Sendable {
         "model", "stream", "stream_options.include_usage", "max_completion_tokens", "max_output_tokens", "max_tokens",
     ])
 
+    /// - Parameter isWhole: false for the beginning of a body: the fields in it count, wherever it is cut.
     /// - Returns: `nil` when the body is no JSON object (multipart, audio, broken or too deep): it still goes upstream as it is.
-    package init?(body: UnsafeRawBufferPointer) {
+    package init?(body: UnsafeRawBufferPointer, isWhole: Bool = true) {
         var walker = JSONWalker(body)
         walker.skipSpace()
         guard walker.current == UInt8(ascii: "{") else { return nil }
         do throws(JSONFault) {
-            self = try FieldScanner.scan(body, for: Self.paths) { found in
+            self = try FieldScanner.scan(body, for: Self.paths, isWhole: isWhole) { found in
                 var fields = RequestFields()
                 fields.model = found[0].string(in: body)
                 fields.modelRange = found[0].kind == .string ? found[0].range : nil
