@@ -8,6 +8,7 @@ package import TidegateCore
 package actor BodyUploader: Service {
     private let queue: any BodyQueue
     private let store: any ObjectStore
+    private let coordination: any CoordinationStore
     private let keys: CoordinationKeys
     private let logger: Logger
     private let clock = ContinuousClock()
@@ -20,10 +21,11 @@ package actor BodyUploader: Service {
     private let failures = Counter(label: "tidegate_body_store_failures_total")
 
     package init(
-        queue: any BodyQueue, store: any ObjectStore, keys: CoordinationKeys,
+        queue: any BodyQueue, store: any ObjectStore, coordination: any CoordinationStore, keys: CoordinationKeys,
         settings: UploadSettings = UploadSettings(), logger: Logger
     ) {
-        (self.queue, self.store, self.keys, self.logger) = (queue, store, keys, logger)
+        (self.queue, self.store, self.coordination, self.keys) = (queue, store, coordination, keys)
+        self.logger = logger
         core = UploadCore(settings: settings)
         // At most one `look`, one `minted` and an `ended` for each upload wait in it.
         (events, event) = AsyncStream.makeStream()
@@ -77,6 +79,12 @@ package actor BodyUploader: Service {
                 return .lost
             }
             try await store.put(contentsOf: path, at: key)
+            // Asked behind the put: whoever purges the gateway later finds the object, who purged it before did not.
+            if try await coordination.get(keys.gone(body.place.gateway)) != nil {
+                try await store.delete(key)
+                queue.unneeded(body)
+                return .lost
+            }
             queue.stored(body, at: key)
             stored.increment()
             storedBytes.increment(by: body.bytes)

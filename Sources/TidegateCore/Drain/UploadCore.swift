@@ -5,7 +5,7 @@
 package struct UploadCore: Sendable {
     package enum Outcome: Sendable {
         case stored
-        /// The file is gone or cut.
+        /// The file is gone or cut, or its gateway is gone.
         case lost
         /// The key holds another body: somebody else uses this stream's numbers.
         case conflict

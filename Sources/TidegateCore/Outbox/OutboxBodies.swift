@@ -11,7 +11,7 @@ package struct OutboxBodies: Equatable, Sendable {
     package enum State: Equatable, Sendable {
         case waiting
         case stored(key: String)
-        /// The file is gone or cut.
+        /// The file is gone or cut, or nobody needs it.
         case lost
     }
     package struct Body: Equatable, Sendable {
@@ -82,11 +82,11 @@ extension OutboxLane {
 }
 
 extension OutboxCore {
-    /// Takes room for bytes of a body's file, within what the outbox may hold.
+    /// Takes room for bytes of a body's file. The last quarter of what the outbox may hold is for rows.
     package mutating func reserveBody(_ bytes: Int, for ticket: CaptureTicket) -> Bool {
         guard isOpen(ticket) else { return false }
         let reserve = UInt64(tickets.count) * limits.reserveBytes
-        guard statistics.bytes + UInt64(bytes) + reserve <= limits.bytesMax else { return false }
+        guard statistics.bytes + UInt64(bytes) + reserve <= limits.bytesMax / 4 * 3 else { return false }
         statistics.bytes += UInt64(bytes)
         return true
     }

@@ -33,8 +33,10 @@ package protocol BodyQueue: Sendable {
     func file(of body: WaitingBody) async throws(TidegateError) -> String?
     /// Its record names that object from now on, and is delivered.
     func stored(_ body: WaitingBody, at key: String)
-    /// Its record is delivered without it.
+    /// Its record is delivered without it: the file is gone or cut.
     func lost(_ body: WaitingBody)
+    /// Its record is delivered without it: nobody will read it.
+    func unneeded(_ body: WaitingBody)
     /// The store knows another body under this stream's numbers (A11).
     func mintNewStream() async throws(TidegateError)
 }

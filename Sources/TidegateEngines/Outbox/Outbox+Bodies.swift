@@ -56,6 +56,8 @@ extension Outbox {
         settle(body, .lost)
     }
 
+    package func unneeded(_ body: WaitingBody) { settle(body, .lost) }
+
     private func settle(_ body: WaitingBody, _ result: OutboxBodies.State) {
         let waiters = state.withLock { state in
             state.core.settle(body.place, result)

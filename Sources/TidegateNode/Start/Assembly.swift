@@ -89,7 +89,8 @@ struct Assembly {
                 node: settings.nodeID, region: settings.region, address: settings.peerListen.description, state: .active
             ),
             isSole: engines.isShared, logger: logger)
-        uploader = BodyUploader(queue: outbox, store: engines.store, keys: keys, logger: logger)
+        uploader = BodyUploader(
+            queue: outbox, store: engines.store, coordination: coordination, keys: keys, logger: logger)
         drain = OutboxDrain(queue: outbox, receiver: objects, logger: logger)
     }
 
