@@ -47,6 +47,21 @@ def wait(stack, name, log_id):
         pass
 
 
+def test_long_bodies_are_exported_with_their_rows(stack, tidegate, gateway):
+    name, chat = gateway
+    content = "x" * 700_000
+    answer = httpx.post(
+        f"{stack.node.url}/v1/default/{name}/openai/chat/completions", headers={"authorization": "Bearer sk-mock"},
+        json={"messages": [{"role": "user", "content": content}], "model": "gpt-4o-mini"}, timeout=30)
+    assert answer.status_code == 200
+    chat(nonce())
+    stack.management.__class__(stack.node.url, admin_token(stack.directory), gateway=name).row(
+        answer.headers["cf-aig-log-id"], seconds=20)
+    row = json.loads(tidegate("logs", "export", "--gateway", name, "--bodies").stdout.splitlines()[0])
+    assert json.loads(row["request_body"])["messages"][0]["content"] == content
+    assert json.loads(row["response_body"]) == answer.json() and row["model"].startswith("gpt-4o-mini")
+
+
 def test_logs_are_exported_whole_and_in_parts_and_deleted(stack, tidegate, gateway):
     name, chat = gateway
     words = {chat(word): word for word in (nonce() for _ in range(120))}

@@ -27,6 +27,8 @@ package struct OutboxBodies: Equatable, Sendable {
 
     /// - Returns: `nil` when no body of the record lies in a file.
     package init?(_ record: LogRecord, sequence: UInt64, intent: UInt64) {
+        // Of every row this is asked, and few have any.
+        if record.requestObject.isEmpty, record.responseObject.isEmpty { return nil }
         self.sequence = sequence
         self.intent = intent
         bodies = [(BodyPart.request, record.requestObject), (.response, record.responseObject)].compactMap {

@@ -1,8 +1,9 @@
 import Foundation
 import Testing
 import TidegateCore
-import TidegateEngines
 import TidegateTestKit
+
+@testable import TidegateEngines
 
 @Suite("Objects to and from files", .timeLimit(.minutes(2)))
 struct ObjectFileTests {
@@ -63,6 +64,28 @@ struct ObjectFileTests {
             #expect(await code { try await store.put(contentsOf: path, at: "a") } != nil)
             #expect(await code { _ = try await store.get("a") } == .notFound)
             #expect(await code { try await store.put(contentsOf: path, at: "../a") } == .invalidRequest)
+        }
+    }
+
+    @Test("what a process left of an upload when it died is ended by the next one")
+    func leftovers() async throws {
+        let directory = try TemporaryDirectory()
+        let source = directory.path + "/source"
+        try Self.make(source, bytes: 9 << 20)
+        try await WeedServer.shared.with { store in
+            func uploads() async throws -> [String] {
+                let answer = try await store.send("GET", key: nil, query: [("uploads", "")])
+                #expect(answer.isSuccess)
+                return S3Document(answer.body, wanted: ["Key"]).texts.map(\.text)
+            }
+            for key in ["a/b", "a/b.c", "a"] {
+                let begun = try await store.send("POST", key: key, query: [("uploads", "")])
+                #expect(begun.isSuccess)
+            }
+            #expect(try await uploads().sorted() == ["a", "a/b", "a/b.c"])
+            try await store.put(contentsOf: source, at: "a/b")
+            #expect(try await uploads().sorted() == ["a", "a/b.c"])
+            #expect(try await store.get("a/b").count == 9 << 20)
         }
     }
 

@@ -77,6 +77,7 @@ extension S3ObjectStore {
             guard try await isSame(source, as: key, length: present.length) else { throw Self.otherBytes(key) }
             return
         }
+        await dropLeftovers(of: key)
         let answer = try await send("POST", key: key, query: [("uploads", "")])
         guard answer.isSuccess,
             let upload = S3Document(answer.body, wanted: ["UploadId"]).texts.first?.text
@@ -96,6 +97,21 @@ extension S3ObjectStore {
             // What stays otherwise is paid for and shown nowhere.
             _ = try? await send("DELETE", key: key, query: [("uploadId", upload)])
             throw error
+        }
+    }
+
+    /// Ends uploads of this key that a process began and did not live to end. Another one that is under way, by an outbox
+    /// with our numbers (A11), fails by that and begins again.
+    private func dropLeftovers(of key: String) async {
+        let query = [("prefix", key), ("uploads", "")]
+        guard let answer = try? await send("GET", key: nil, query: query), answer.isSuccess else { return }
+        var found: String?
+        for (element, text) in S3Document(answer.body, wanted: ["Key", "UploadId"]).texts {
+            if element == "Key" {
+                found = text
+            } else if found == key {
+                _ = try? await send("DELETE", key: key, query: [("uploadId", text)])
+            }
         }
     }
 
