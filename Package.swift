@@ -116,7 +116,10 @@ let package = Package(
             ]),
         tests(
             "TidegateGatewayTests",
-            ["TidegateGateway", nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"), nio("NIOHTTP1"), nioSSL]),
+            [
+                "TidegateGateway", "TidegateEngines", nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"),
+                nio("NIOHTTP1"), nioSSL,
+            ]),
         tests("TidegateManagementTests", ["TidegateManagement"]),
         tests(
             "TidegateNodeTests",

@@ -13,12 +13,13 @@ package final class Objects: RecordReceiver, LogService, Sendable {
 
     /// - Parameters:
     ///   - incarnation: random per process; two processes with one would take each other's claims for their own.
+    ///   - entryGuard: tries entries out when owners of a slot have died often lately.
     ///   - mintName: random letters and digits, never the same twice: part of the names of objects.
     package init(
         region: String, slotCount: Int = 16, incarnation: IncarnationID, coordination: any CoordinationStore,
         store: any ObjectStore, keys: CoordinationKeys, storage: any GatewayStorageProvider, clock: any WallClock,
         settings: ObjectsSettings, logger: Logger,
-        mintName: @escaping @Sendable () -> String
+        mintName: @escaping @Sendable () -> String, entryGuard: any EntryGuard
     ) {
         self.clock = clock
         self.store = store
@@ -26,7 +27,7 @@ package final class Objects: RecordReceiver, LogService, Sendable {
             incarnation: incarnation, coordination: coordination, store: store, keys: keys, storage: storage,
             registry: DocumentRegistry(store: coordination, keys: keys), clock: clock, settings: settings,
             logger: logger,
-            mintName: mintName)
+            mintName: mintName, entryGuard: entryGuard)
         let neighbours = Mailboxes()
         hosts = (0..<max(1, slotCount)).map { index in
             SlotHost(SlotID(region: region, index: index), world: world) { await neighbours.reclaim($0) }

@@ -30,6 +30,44 @@ def test_another_machine_takes_over(point, tmp_path):
     assert report["pass"], json.dumps(report, indent=1)
 
 
+def test_an_entry_that_kills_its_owners_is_set_aside():
+    with tempfile.TemporaryDirectory(prefix="tidegate-poison-") as root:
+        home = Path(root)
+        mock = start_mock(home)
+        node = start_node(home, mock.url, env={"TIDEGATE_FAULT": "appliesPoison:1"})
+
+        def chat(word):
+            return httpx.post(
+                f"{node.url}/v1/default/default/openai/chat/completions", timeout=5,
+                headers={"authorization": "Bearer sk-mock", "cf-aig-event-id": word},
+                json={"model": "gpt-4o-mini", "messages": [{"role": "user", "content": word}]})
+
+        try:
+            management = Management(node.url, admin_token(home))
+            for word in ("one", "two"):
+                management.row(chat(word).headers["cf-aig-log-id"])
+            chat("poison")
+            node.child.wait(10)     # committed, and then applied
+            starts = 0
+            while True:             # and again by whoever replays it, until the claims are seen to be many
+                starts += 1
+                try:
+                    node = start_node(home, mock.url, env={"TIDEGATE_FAULT": "appliesPoison:1"})
+                    break
+                except RuntimeError:
+                    assert starts < 4
+            assert starts == 2, starts      # the first start of all was a claim too
+            management = Management(node.url, admin_token(home))
+            management.row(chat("three").headers["cf-aig-log-id"])
+            assert sorted(row["event_id"] for row in management.all()) == ["one", "three", "two"]
+            metrics = httpx.get(f"{node.url}/metrics").text
+            assert "tidegate_poison_entries_total 1" in metrics
+            assert node.stop() == 0
+        finally:
+            node.kill()
+            mock.stop()
+
+
 def audit(home, *flags):
     return subprocess.run(
         [binary(), "audit", "--state", str(home / "state"), *flags], capture_output=True, text=True, timeout=60)

@@ -7,6 +7,8 @@ package enum FaultPoint: String, CaseIterable, Sendable {
     case afterClaim, duringReplay
     case beforePut, afterPut, afterCommit, duringApply, afterApply
     case whilePinned, beforeManifest, beforePublish, afterPublish, duringCollect, beforeRelease
+    /// A row whose event id is `poison` is applied.
+    case appliesPoison
     case beforeSegment, afterSegment
 
     package typealias Handler = @Sendable (FaultPoint) -> Void
@@ -14,6 +16,13 @@ package enum FaultPoint: String, CaseIterable, Sendable {
 
     /// Called at every point that is reached, from any thread.
     package static func install(_ handler: @escaping Handler) { Self.handler.withLock { $0 = handler } }
+
+    @inline(__always)
+    package func reached(by eventID: String) {
+        #if DEBUG
+            if eventID == "poison" { reached() }
+        #endif
+    }
 
     @inline(__always)
     package func reached() {

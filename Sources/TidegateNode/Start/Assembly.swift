@@ -75,7 +75,7 @@ struct Assembly {
             mintName: {
                 var random = SystemRandomNumberGenerator()
                 return String(random.next(), radix: 36)
-            })
+            }, entryGuard: GuardProcess())
         accounts = AccountManager(
             store: coordination, keys: keys, logs: objects, region: settings.region, clock: clock,
             mintUID: {

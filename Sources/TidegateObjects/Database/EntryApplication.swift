@@ -28,6 +28,7 @@ struct EntryApplication {
 
     mutating func apply(_ committed: CommittedEntry) throws {
         guard !meta.isDeleted else { return }
+        if committed.isPoison { return try setAside(committed) }
         switch committed.entry {
         case .record(let stream, let sequence, let id, let receivedAtMs, let payload):
             advance(stream, to: StreamMark(sequence: sequence, id: id))
@@ -76,6 +77,7 @@ struct EntryApplication {
         } catch {
             return try quarantine(payload, lsn: lsn, reason: error.message)
         }
+        FaultPoint.appliesPoison.reached(by: record.eventID)
         guard record.id == id, record.gateway == gateway else {
             return try quarantine(payload, lsn: lsn, reason: "The row names another id or gateway than its entry.")
         }
@@ -98,6 +100,17 @@ struct EntryApplication {
             statement.bind(blob: bytes)
             try statement.run()
         }
+    }
+
+    private mutating func setAside(_ committed: CommittedEntry) throws {
+        switch committed.entry {
+        case .record(let stream, let sequence, let id, _, _), .skip(let stream, let sequence, let id, _):
+            advance(stream, to: StreamMark(sequence: sequence, id: id))
+        default: break
+        }
+        var writer = ByteWriter(capacity: 256)
+        committed.entry.write(to: &writer)
+        try quarantine(writer.finish()[...], lsn: committed.lsn, reason: "It ended the process that applied it.")
     }
 
     private func quarantine(_ payload: ArraySlice<UInt8>, lsn: LSN, reason: String) throws {

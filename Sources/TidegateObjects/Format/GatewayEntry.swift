@@ -30,6 +30,8 @@ package enum GatewayEntry: Equatable, Sendable {
 package struct CommittedEntry: Equatable, Sendable {
     package var lsn: LSN
     package var entry: GatewayEntry
+    /// It kills whoever applies it (A13): it is set aside whole, and only its stream's watermark advances.
+    package var isPoison = false
     package init(lsn: LSN, entry: GatewayEntry) {
         self.lsn = lsn
         self.entry = entry

@@ -15,16 +15,21 @@ struct SlotClaimer: Sendable {
     protocol Target: AnyObject, Sendable {
         /// Called once, before the first `replay`.
         func start(from manifest: SnapshotManifest?) async
-        func replay(_ object: LogObject, isGuarded: Bool) async throws(TidegateError)
+        func replay(_ object: LogObject) async throws(TidegateError)
     }
 
     private enum Result: Sendable {
         case event(ClaimCore.Event)
-        case object(LogIndex, LogObject)
+        case object(LogIndex, FetchedObject)
         case manifest(SnapshotManifest)
         case ready(ClaimCore.Claimed)
         case failed(TidegateError)
         case nothing
+    }
+
+    private struct FetchedObject: Sendable {
+        var decoded: LogObject
+        var bytes: [UInt8]
     }
 
     let slot: SlotID
@@ -43,7 +48,7 @@ struct SlotClaimer: Sendable {
         var core = ClaimCore(
             slot, keys: world.keys, incarnation: world.incarnation, nowMs: world.clock.milliseconds(),
             settings: world.settings.slot)
-        var objects: [LogIndex: LogObject] = [:]
+        var objects: [LogIndex: FetchedObject] = [:]
         var manifest: SnapshotManifest?
         var hasStarted = false
         return try await withThrowingTaskGroup(of: Result.self) { group in
@@ -54,7 +59,7 @@ struct SlotClaimer: Sendable {
                 case .event(let other): event = other
                 case .object(let n, let object):
                     objects[n] = object
-                    event = .fetched(n, crc: object.crc, previousCRC: object.previousCRC)
+                    event = .fetched(n, crc: object.decoded.crc, previousCRC: object.decoded.previousCRC)
                 case .manifest(let found):
                     manifest = found
                     event = .manifest(logCRC: found.logCRC)
@@ -72,7 +77,9 @@ struct SlotClaimer: Sendable {
                         hasStarted = true
                         group.addTask {
                             try? await Task.sleep(for: delay)
-                            do throws(TidegateError) { try await target.replay(object, isGuarded: isGuarded) } catch {
+                            do throws(TidegateError) {
+                                try await target.replay(isGuarded ? try await tried(object) : object.decoded)
+                            } catch {
                                 world.logger.error(
                                     "Log object not applied, trying again", metadata: ["error": "\(error)"])
                                 return .event(.applyFailed(n))
@@ -88,6 +95,24 @@ struct SlotClaimer: Sendable {
             }
             throw TidegateError(.internalError, "The claim of \(slot) ended without an outcome.")
         }
+    }
+
+    /// The object with what ends its appliers marked (A13).
+    private func tried(_ object: FetchedObject) async throws(TidegateError) -> LogObject {
+        let poison = try await world.entryGuard.poison(in: object.bytes)
+        guard !poison.isEmpty else { return object.decoded }
+        world.logger.critical(
+            "Entries that end the process are set aside",
+            metadata: ["slot": "\(slot)", "n": "\(object.decoded.n)", "entries": "\(poison.count)"])
+        world.metrics.poison.increment(by: poison.count)
+        var marked = object.decoded
+        for section in marked.sections.indices {
+            for entry in marked.sections[section].entries.indices {
+                let lsn = marked.sections[section].entries[entry].lsn
+                marked.sections[section].entries[entry].isPoison = poison.contains(lsn)
+            }
+        }
+        return marked
     }
 
     private func carryOut(_ effect: ClaimCore.Effect) async -> Result {
@@ -147,11 +172,12 @@ struct SlotClaimer: Sendable {
     private func fetch(_ n: LogIndex, _ step: LineageStep, after delay: Duration) async -> Result {
         if delay > .zero { try? await Task.sleep(for: delay) }
         do throws(TidegateError) {
-            let object = try LogObject(decoding: try await world.store.get(world.keys.logObject(slot, step, n: n)))
+            let bytes = try await world.store.get(world.keys.logObject(slot, step, n: n))
+            let object = try LogObject(decoding: bytes)
             guard object.slot == slot, object.epoch == step.epoch, object.n == n else {
                 throw TidegateError(.corrupt, "Log object \(n) of \(slot) is another one.")
             }
-            return .object(n, object)
+            return .object(n, FetchedObject(decoded: object, bytes: bytes))
         } catch {
             world.logger.warning("Log object cannot be read", metadata: ["slot": "\(slot)", "error": "\(error)"])
             return .event(error.code == .notFound || error.code == .corrupt ? .lost(n) : .fetchFailed(n))

@@ -31,7 +31,7 @@ extension SlotHost {
 extension SlotHost: SlotClaimer.Target {
     func start(from manifest: SnapshotManifest?) { upkeep = SlotUpkeep(manifest) }
 
-    func replay(_ object: LogObject, isGuarded: Bool) async throws(TidegateError) {
+    func replay(_ object: LogObject) async throws(TidegateError) {
         for section in object.sections {
             let mark = try await recovering(section.gateway)
             guard let mark, mark < object.n, let storage = storages[section.gateway] else { continue }

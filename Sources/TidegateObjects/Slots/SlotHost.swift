@@ -16,13 +16,15 @@ struct SlotWorld: Sendable {
     let logger: Logger
     /// Names of objects that are never used twice.
     let mintName: @Sendable () -> String
+    let entryGuard: any EntryGuard
     let metrics = SlotMetrics()
     let snapshotPlaces: Places
 
     init(
         incarnation: IncarnationID, coordination: any CoordinationStore, store: any ObjectStore,
         keys: CoordinationKeys, storage: any GatewayStorageProvider, registry: any GatewayRegistry,
-        clock: any WallClock, settings: ObjectsSettings, logger: Logger, mintName: @escaping @Sendable () -> String
+        clock: any WallClock, settings: ObjectsSettings, logger: Logger, mintName: @escaping @Sendable () -> String,
+        entryGuard: any EntryGuard
     ) {
         self.incarnation = incarnation
         self.coordination = coordination
@@ -35,6 +37,7 @@ struct SlotWorld: Sendable {
         self.settings = settings
         self.logger = logger
         self.mintName = mintName
+        self.entryGuard = entryGuard
         snapshotPlaces = Places(settings.snapshotsAtOnce)
     }
 }

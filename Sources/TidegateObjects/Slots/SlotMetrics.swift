@@ -16,5 +16,7 @@ struct SlotMetrics: Sendable {
     let collected = Counter(label: "tidegate_objects_collected_total")
     /// Committed log objects that could not be had at a claim: their rows are lost.
     let holes = Counter(label: "tidegate_log_holes_total")
+    /// Log entries that were set aside because they end the process that applies them.
+    let poison = Counter(label: "tidegate_poison_entries_total")
     let fenced = Counter(label: "tidegate_slots_fenced_total")
 }

@@ -4,7 +4,7 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 import TidegateCore
-import TidegateTestKit
+import TidegateEngines
 
 /// A server that a test starts. It ends with the test's process, however that ends: a shell between the two waits for its
 /// standard input to close.

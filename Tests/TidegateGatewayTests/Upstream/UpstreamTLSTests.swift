@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import NIOSSL
 import Testing
+import TidegateEngines
 import TidegateTestKit
 
 @testable import TidegateGateway

@@ -29,7 +29,7 @@ struct SlotFixture {
             region: "r1", slotCount: 2, incarnation: IncarnationID(bits: Self.bits()), coordination: coordination,
             store: store, keys: keys, storage: storage, clock: clock, settings: settings,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            mintName: { String(Self.bits(), radix: 36) })
+            mintName: { String(Self.bits(), radix: 36) }, entryGuard: NoGuard())
     }
 
     func accounts(_ objects: Objects) -> AccountManager {
@@ -58,4 +58,9 @@ extension Objects {
     func ids(of gateway: GatewayUID) async throws -> [Int] {
         try await logs(of: gateway, LogQuery()).rows.map { Int($0.record.id.bits) }
     }
+}
+
+/// Finds nothing wrong.
+struct NoGuard: EntryGuard {
+    func poison(in object: [UInt8]) async throws(TidegateError) -> Set<LSN> { [] }
 }

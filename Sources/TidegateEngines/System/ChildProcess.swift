@@ -2,9 +2,9 @@ package import Glibc
 internal import Synchronization
 package import TidegateCore
 
-/// A process that a test starts, by `posix_spawn` alone.
+/// A process that this one starts, by `posix_spawn` alone. It has none of our descriptors but the three it is given.
 ///
-/// Not Foundation's `Process`: started from several threads at once, as parallel tests do, it crashes now and then in
+/// Not Foundation's `Process`: started from several threads at once it crashes now and then in
 /// `run()` (Swift 6.3.1 on Linux, a wild `memcpy`).
 package final class ChildProcess: Sendable {
     package let pid: pid_t
