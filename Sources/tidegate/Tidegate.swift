@@ -10,7 +10,9 @@ struct Tidegate: AsyncParsableCommand {
         commandName: "tidegate",
         abstract: "A self-hosted AI gateway: proxies calls to AI providers and keeps every one of them as a log row.",
         version: TidegateVersion.current,
-        subcommands: [ServeCommand.self, AuditCommand.self, CoordCommand.self, TryEntriesCommand.self]
+        subcommands: [
+            ServeCommand.self, AuditCommand.self, CoordCommand.self, TryEntriesCommand.self, MeasureCommand.self,
+        ]
             + ToolCommands.all)
 
     /// Commands that scripts may already call: told apart from a slip of the pen.

@@ -13,6 +13,8 @@ package struct CollectorCore: Sendable {
         case published(SlotSnapshot, dropped: SnapshotPointer?)
         /// The entry that ends a gateway is applied in object `n`.
         case gatewayEnded(GatewayUID, LogIndex)
+        /// Objects of rows whose refusal is committed.
+        case refused([String])
         case deleteFailed([String])
         case purgeFailed(GatewayUID)
         case tick
@@ -69,6 +71,7 @@ package struct CollectorCore: Sendable {
         case .gatewayEnded(let uid, let n):
             if !ended.contains(where: { $0.gateway == uid }) { ended.append((uid, n)) }
             return purges()
+        case .refused(let keys): return delete(keys)
         case .deleteFailed(let keys):
             waiting.append((now + settings.retryMax * 30, keys))
             return due(at: now)

@@ -56,6 +56,8 @@ struct OpenObject {
     private var places: [GatewayUID: Int] = [:]
     private(set) var awaited: [AwaitedRange] = []
     private(set) var replies: [@Sendable (Result<LogPosition, TidegateError>) -> Void] = []
+    /// Objects that are garbage once this one is committed.
+    private(set) var refusedBodies: [String] = []
     private(set) var bytes = 0
     private(set) var count = 0
     /// When the first entry came.
@@ -75,6 +77,8 @@ struct OpenObject {
         self.bytes += bytes
         count += 1
     }
+
+    mutating func refuse(body key: String) { refusedBodies.append(key) }
 
     mutating func awaitCommit(_ tracker: DeliveryTracker, _ index: Int) {
         if let last = awaited.indices.last, awaited[last].tracker === tracker, awaited[last].range.upperBound == index {

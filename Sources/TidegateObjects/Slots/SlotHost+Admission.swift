@@ -73,6 +73,10 @@ extension SlotHost {
                 item, .committed, weight: weight, isRow: true)
         case .skip(let reason):
             world.metrics.skipped.increment()
+            // Its bodies may be there already: once the refusal is committed, no row will ever name them (A34).
+            for key in [record?.requestObject ?? "", record?.responseObject ?? ""] where !key.isEmpty {
+                if world.keys.bodyPlace(key)?.gateway == room.uid { open.refuse(body: key) }
+            }
             commit(
                 .skip(stream: stream, sequence: sequence, id: id, reason: reason), item, .permanent(reason),
                 weight: 64, isRow: false)

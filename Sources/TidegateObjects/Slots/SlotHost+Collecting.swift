@@ -47,16 +47,21 @@ extension SlotHost {
         }
     }
 
+    private static let latePutMsMax: Int64 = 2 * 24 * 3_600_000
+
     /// Gateways whose end was committed and whose objects may still be there.
     func findEndedGateways(_ n: LogIndex) {
         start { [mailbox, world, slot] in
             var after: String?
             let prefix = world.keys.goneGateways
+            let nowMs = world.clock.milliseconds()
             do throws(TidegateError) {
                 while true {
                     let page = try await world.coordination.range(prefix: prefix, after: after, limit: 500)
                     for entry in page.entries {
-                        guard let gone: GoneDocument = try? DocumentCoding.decode(from: entry), !gone.purged,
+                        // Purged ones again for a while: a put that everybody gave up on may have landed behind the purge.
+                        guard let gone: GoneDocument = try? DocumentCoding.decode(from: entry),
+                            !gone.purged || nowMs.adding(-gone.atMs) < Self.latePutMsMax,
                             gone.slot == slot.description,
                             let uid = GatewayUID(hex: String(entry.key.dropFirst(prefix.count)))
                         else { continue }

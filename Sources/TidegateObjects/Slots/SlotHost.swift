@@ -306,6 +306,7 @@ package actor SlotHost {
         let position = LogPosition(slot: slot, epoch: core?.epoch ?? 0, n: n)
         for awaited in object.content.awaited { awaited.tracker.settle(awaited.range) }
         for reply in object.content.replies { reply(.success(position)) }
+        if !object.content.refusedBodies.isEmpty { collectorStep(.refused(object.content.refusedBodies)) }
     }
 
     // MARK: - Used by the aspects
