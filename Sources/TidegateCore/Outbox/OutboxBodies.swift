@@ -116,13 +116,29 @@ extension OutboxCore {
         return found.prefix(max(limit, 0)).map(\.body)
     }
 
-    package mutating func settle(_ place: WaitingBody.Place, _ state: OutboxBodies.State) {
-        guard let lane = laneOf[place.gateway],
+    /// A body that was stored under the stream's last name waits once more.
+    package mutating func settle(_ waiting: WaitingBody, _ state: OutboxBodies.State) {
+        let place = waiting.place
+        guard state == .lost || waiting.stream == stream, let lane = laneOf[place.gateway],
             let row = lanes[lane].bodies.firstIndex(where: { $0.sequence == place.sequence }),
             let body = lanes[lane].bodies[row].bodies.firstIndex(where: { $0.part == place.part })
         else { return }
         lanes[lane].bodies[row].bodies[body].state = state
-        if lanes[lane].isWaiting { waiting.insert(lane) }
+        if lanes[lane].isWaiting { self.waiting.insert(lane) }
+    }
+
+    /// After a new name: whoever else uses the old one says of our numbers, too, when they are resolved, and then what is
+    /// stored under them may be taken for garbage (A34).
+    mutating func storeAgain() {
+        for lane in bodyLanes {
+            for row in lanes[lane].bodies.indices {
+                for body in lanes[lane].bodies[row].bodies.indices {
+                    guard case .stored = lanes[lane].bodies[row].bodies[body].state else { continue }
+                    lanes[lane].bodies[row].bodies[body].state = .waiting
+                }
+            }
+            if !lanes[lane].isWaiting { waiting.remove(lane) }
+        }
     }
 
     package var hasWaitingBodies: Bool { bodyLanes.contains { lanes[$0].bodies.contains(where: \.isWaiting) } }

@@ -216,6 +216,7 @@ package struct OutboxCore: Sendable {
     package mutating func mint(_ stream: StreamID) {
         self.stream = stream
         for index in lanes.indices { lanes[index].base = lanes[index].acknowledged }
+        storeAgain()
     }
 
     /// A number below which every intent is resolved; the greatest one when few are open, else perhaps an earlier one.

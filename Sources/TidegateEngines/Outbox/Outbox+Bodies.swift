@@ -60,7 +60,7 @@ extension Outbox {
 
     private func settle(_ body: WaitingBody, _ result: OutboxBodies.State) {
         let waiters = state.withLock { state in
-            state.core.settle(body.place, result)
+            state.core.settle(body, result)
             defer { state.waiters = [:] }
             state.hasNews = state.waiters.isEmpty
             return Array(state.waiters.values)

@@ -1,7 +1,9 @@
 import AsyncHTTPClient
 import Foundation
+import Logging
 import NIOCore
 import NIOHTTP1
+import Synchronization
 import Testing
 import TidegateCore
 import TidegateEngines
@@ -149,6 +151,16 @@ struct EtcdCoordinationStoreTests {
             let refused = await code { try await store.check() }
             #expect(refused == .invalidConfiguration)
         }
+        // A node that runs asks again and says so.
+        let heard = Heard.Errors()
+        let store = try EtcdCoordinationStore(
+            endpoints: [server.endpoint], logger: Logger(label: "test") { _ in Heard(heard) })
+        await withDiscardingTaskGroup { group in
+            group.addTask { await store.keepChecked(every: .milliseconds(20)) }
+            while !heard.messages.withLock({ $0.contains("etcd is not well") }) { await Task.yield() }
+            group.cancelAll()
+        }
+        await store.close()
     }
 
     @Test("commit cost", .enabled(if: ProcessInfo.processInfo.environment["TIDEGATE_MEASURE"] != nil))
@@ -179,5 +191,27 @@ struct EtcdCoordinationStoreTests {
     @Test("what is no endpoint is refused with what to write", arguments: [[], ["127.0.0.1:2379"], ["etcd:x"]])
     func endpoints(_ endpoints: [String]) {
         #expect(throws: TidegateError.self) { try EtcdCoordinationStore(endpoints: endpoints, logger: quiet) }
+    }
+}
+
+private struct Heard: LogHandler {
+    /// What was logged as an error.
+    final class Errors: Sendable {
+        let messages = Mutex<[String]>([])
+    }
+
+    let errors: Errors
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.info
+
+    init(_ errors: Errors) { self.errors = errors }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        if event.level >= .error { errors.messages.withLock { $0.append("\(event.message)") } }
     }
 }

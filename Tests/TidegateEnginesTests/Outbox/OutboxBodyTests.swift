@@ -214,20 +214,27 @@ struct OutboxBodyTests {
         #expect(outbox.waitingBodies(limit: 2).map(\.place.sequence) == [1, 1])
     }
 
-    @Test("under a new stream, what is stored keeps its object and what is not gets the new name")
+    @Test("under a new stream all bodies of rows that nobody has get new names")
     func newStream() async throws {
         let outbox = try OutboxFixture.open(directory.path)
         defer { outbox.close() }
-        try capture(outbox, 1, request: Self.bytes(1_500))
-        try capture(outbox, 2, request: Self.bytes(1_500))
-        let before = await waiting(outbox, 2)
-        outbox.stored(before[0], at: "old")
+        for number in 1...3 { try capture(outbox, number, request: Self.bytes(1_500)) }
+        let before = await waiting(outbox, 3)
+        outbox.stored(before[0], at: "first")
+        outbox.stored(before[1], at: "old")
+        _ = try await OutboxFixture.drain(outbox, count: 2)
+        outbox.acknowledge(OutboxFixture.gateway, through: 1)
         try await outbox.mintNewStream()
+        outbox.stored(before[2], at: "late")  // began under the old name
+        #expect(outbox.gatewaysWithRecords() == [])
         let after = outbox.waitingBodies(limit: 9)
-        #expect(after.map(\.place) == [before[1].place] && after.first?.stream == outbox.stream)
-        #expect(try await outbox.file(of: after[0]) != nil)
-        outbox.stored(after[0], at: "new")
+        #expect(after.map(\.place) == before[1...].map(\.place))
+        #expect(after.allSatisfy { $0.stream == outbox.stream })
+        for (body, name) in zip(after, ["new", "newer"]) {
+            #expect(try await outbox.file(of: body) != nil)
+            outbox.stored(body, at: name)
+        }
         let found = try await OutboxFixture.drain(outbox, count: 2)
-        #expect(found.map(\.sequence) == [1, 2] && found.map(\.record.requestObject) == ["old", "new"])
+        #expect(found.map(\.sequence) == [1, 2] && found.map(\.record.requestObject) == ["new", "newer"])
     }
 }
