@@ -91,9 +91,15 @@ package struct CoordinationKeys: Equatable, Sendable {
 
     /// Everything of a gateway's sealed rows.
     package func segments(of uid: GatewayUID) -> String { "\(generation)/seg/\(uid)/" }
-    /// Key of a segment. An epoch belongs to one owner, who counts what it makes: no name is used twice.
-    package func segment(_ uid: GatewayUID, epoch: Epoch, serial: UInt64) -> String {
-        segments(of: uid) + "\(epoch)-\(serial)"
+    /// - Parameter rand: never used twice: what an interrupted owner left is never mistaken for it.
+    package func segment(_ uid: GatewayUID, epoch: Epoch, rand: String) -> String {
+        segments(of: uid) + "\(epoch)-\(rand)"
+    }
+    /// Of a segment's or a pack's key.
+    package func epoch(ofSegment key: String, _ uid: GatewayUID) -> Epoch? {
+        let name = rest(of: key, behind: segments(of: uid))
+        guard name.count == 1, let epoch = name[0].split(separator: "-").first else { return nil }
+        return Epoch(epoch)
     }
     /// Key of the bodies of the rows in the segment at `key`.
     package static func pack(of key: String) -> String { key + ".pack" }

@@ -1,6 +1,6 @@
 internal import Foundation
 internal import GRDB
-package import TidegateCore
+internal import TidegateCore
 
 /// Copies of one gateway's database, out into the object store and back. Works on a thread for long reads.
 actor DatabaseCopies {
@@ -36,9 +36,7 @@ actor DatabaseCopies {
         }
     }
 
-    func store(_ queue: DatabaseQueue, appliedN: LogIndex, at key: String) async throws(TidegateError)
-        -> SnapshotManifest.Item
-    {
+    func store(_ queue: DatabaseQueue, appliedN: LogIndex, at key: String) async throws -> SnapshotManifest.Item {
         let (copy, packed) = try paths()
         defer { for path in [copy, copy + "-journal", packed] { try? FileManager.default.removeItem(atPath: path) } }
         do {
@@ -47,7 +45,7 @@ actor DatabaseCopies {
             try target.close()
         } catch {
             letGo(queue)
-            throw .database(error, "Copying the database")
+            throw TidegateError.database(error, "Copying the database")
         }
         letGo(queue)
         let (size, crc) = try ZstandardFile.compress(copy, into: packed)
@@ -109,7 +107,7 @@ struct PinnedDatabase: PinnedContent {
     let appliedN: LogIndex
     let copies: DatabaseCopies
 
-    func store(at key: String) async throws(TidegateError) -> SnapshotManifest.Item {
+    func store(at key: String) async throws -> SnapshotManifest.Item {
         try await copies.store(queue, appliedN: appliedN, at: key)
     }
 
@@ -117,7 +115,7 @@ struct PinnedDatabase: PinnedContent {
 }
 
 extension GatewayLog {
-    package func pin() async throws(TidegateError) -> any PinnedContent {
+    package func pin() async throws -> any PinnedContent {
         try await copies.pin(appliedN: try await appliedMark())
     }
 }

@@ -18,18 +18,25 @@ package final class DatabaseThreads: Sendable {
 
     deinit { work.stop() }
 
-    func submit(_ strand: DatabaseStrand) { work.submit(strand) }
+    func submit(_ strand: DatabaseStrand) { work.submit { strand.runWaitingJobs() } }
+
+    /// Runs what blocks and belongs to no actor.
+    func perform<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            work.submit { continuation.resume(with: Result { try body() }) }
+        }
+    }
 }
 
-/// Strands that wait for a thread. Safe because `condition` guards every field.
+/// What waits for a thread. Safe because `condition` guards every field.
 private final class SharedWork: @unchecked Sendable {
     private let condition = NSCondition()
-    private var waiting: [DatabaseStrand] = []
+    private var waiting: [@Sendable () -> Void] = []
     private var isStopped = false
 
-    func submit(_ strand: DatabaseStrand) {
+    func submit(_ job: @escaping @Sendable () -> Void) {
         condition.lock()
-        waiting.append(strand)
+        waiting.append(job)
         condition.signal()
         condition.unlock()
     }
@@ -42,10 +49,10 @@ private final class SharedWork: @unchecked Sendable {
     }
 
     func run() {
-        while let strand = next() { strand.runWaitingJobs() }
+        while let job = next() { job() }
     }
 
-    private func next() -> DatabaseStrand? {
+    private func next() -> (@Sendable () -> Void)? {
         condition.lock()
         defer { condition.unlock() }
         while waiting.isEmpty {

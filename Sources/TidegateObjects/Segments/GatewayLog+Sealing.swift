@@ -9,9 +9,25 @@ package final class SegmentProposal: Sendable {
     package init(_ entry: GatewayEntry) { self.entry = entry }
 }
 
+/// Which segment to make.
+package final class SegmentRequest: Sendable {
+    let work: SealCore.Work
+    let key: String
+
+    /// - Parameter key: never used before.
+    package init(_ work: SealCore.Work, key: String) { (self.work, self.key) = (work, key) }
+}
+
 extension GatewayLog {
+    @concurrent package nonisolated func propose(_ request: SegmentRequest) async throws -> SegmentProposal? {
+        switch request.work {
+        case .seal: try await proposeSeal(key: request.key)
+        case .compact(let keys): try await proposeCompaction(of: keys, key: request.key)
+        }
+    }
+
     /// What decides about seals and compactions. Cheap whatever the number of rows.
-    package func sealingState() async throws(TidegateError) -> SealingState {
+    package func sealingState() async throws(TidegateError) -> SealingReport {
         try await read("Looking at sealed rows") { db, meta in
             var state = SealingState()
             var sealed: Int64 = 0
@@ -33,38 +49,46 @@ extension GatewayLog {
             try db.run("PRAGMA freelist_count") { free = $0.integer(0) }
             try db.run("PRAGMA page_size") { size = $0.integer(0) }
             state.hotBytes = (pages - free) * size
-            return state
+            return SealingReport(state)
         }
     }
 
     /// Stores the oldest hot rows as a segment.
     /// - Parameter key: never used before.
     /// - Returns: `nil` when there is none. The rows stay hot until the entry is applied.
-    package func proposeSeal(key: String) async throws(TidegateError) -> SegmentProposal? {
-        let builder = builder
-        return try await proposing("Sealing rows") { works in
-            guard let built = try await works.seal(builder, key: key) else { return nil }
-            try await self.store(built)
+    @concurrent private nonisolated func proposeSeal(key: String) async throws -> SegmentProposal? {
+        do {
+            let builder = SegmentBuilder(segments, hot: file.path)
+            guard let built = try await segments.threads.perform({ try builder.seal(key: key) }) else { return nil }
+            try await segments.store(built)
             return SegmentProposal(.sealed(built.description))
+        } catch {
+            throw TidegateError.database(error, "Sealing rows")
         }
     }
 
     /// Stores neighbours as one segment, without what was deleted and with what was said later.
     /// - Parameter keys: of at most 8 segments, oldest first.
     /// - Throws: `.conflict` when one of them is no part of the log.
-    package func proposeCompaction(of keys: [String], key: String) async throws(TidegateError) -> SegmentProposal? {
-        let builder = builder
-        let list = try await scanning("Rewriting segments") { scanner, deadline in
-            try await scanner.list(by: deadline)
-        }
-        return try await proposing("Rewriting segments") { works in
-            let sources = try await self.sources(keys, list, key: key)
-            guard let built = try await works.compact(builder, sources, key: key) else {
+    @concurrent private nonisolated func proposeCompaction(of keys: [String], key: String) async throws
+        -> SegmentProposal?
+    {
+        let list = try await segmentList()
+        do {
+            let sources = try await segments.sources(keys, list, key: key)
+            let builder = SegmentBuilder(segments, hot: file.path)
+            guard let built = try await segments.threads.perform({ try builder.compact(sources, key: key) }) else {
                 return SegmentProposal(.compacted(replaced: keys, by: []))
             }
-            try await self.store(built)
+            try await segments.store(built)
             return SegmentProposal(.compacted(replaced: keys, by: [built.description]))
+        } catch {
+            throw TidegateError.database(error, "Rewriting segments")
         }
+    }
+
+    private func segmentList() async throws(TidegateError) -> SegmentList {
+        try await scanning("Rewriting segments") { scanner, deadline in try await scanner.list(by: deadline) }
     }
 
     /// Keys of objects that no row has needed since log object `n` or longer: to be deleted once no retained snapshot is
@@ -79,25 +103,27 @@ extension GatewayLog {
         }
     }
 
-    private var builder: SegmentBuilder {
-        SegmentBuilder(hot: file.path, folder: segments.workFolder, limits: segments.settings.limits)
-    }
-
-    private nonisolated func proposing(
-        _ doing: String, _ body: (SegmentWorks) async throws -> SegmentProposal?
-    ) async throws(TidegateError) -> SegmentProposal? {
-        do { return try await body(SegmentWorks(strand: segments.strand())) } catch { throw .database(error, doing) }
-    }
-
-    private nonisolated func store(_ built: BuiltSegment) async throws {
-        if let pack = built.pack {
-            try await segments.store.put(contentsOf: pack, at: built.description.packKey)
+    package func segmentObjects() async throws(TidegateError) -> [String] {
+        try await read("Listing segments") { db, _ in
+            var keys: [String] = []
+            try db.run("SELECT key, packKey FROM segment") { row in
+                keys += [row.text(0), row.text(1)].filter { !$0.isEmpty }
+            }
+            try db.run("SELECT key FROM garbage") { keys.append($0.text(0)) }
+            return keys
         }
-        try await segments.store.put(contentsOf: built.compressed, at: built.description.key)
-        segments.cache.adopt(built.file, key: built.description.key)
+    }
+}
+
+extension Segments {
+    @concurrent fileprivate func store(_ built: BuiltSegment) async throws {
+        if let pack = built.pack { try await store.put(contentsOf: pack, at: built.description.packKey) }
+        try await store.put(contentsOf: built.compressed, at: built.description.key)
+        cache.adopt(built.file, key: built.description.key)
     }
 
-    private nonisolated func sources(
+    /// Files of segments that are to be rewritten.
+    @concurrent fileprivate func sources(
         _ keys: [String], _ list: SegmentList, key: String
     ) async throws -> [SegmentSource] {
         var sources: [SegmentSource] = []
@@ -105,13 +131,13 @@ extension GatewayLog {
             guard let view = list.segments.first(where: { $0.key == wanted }) else {
                 throw TidegateError(.conflict, "A segment was replaced before it was rewritten.")
             }
-            let source = SegmentSource(key: wanted, lease: try await segments.cache.acquire(view))
+            let source = SegmentSource(key: wanted, lease: try await cache.acquire(view))
             sources.append(source)
             guard !view.packKey.isEmpty else { continue }
-            let path = "\(segments.workFolder)/\(key.replacing("/", with: "_")).from\(index)"
+            let path = "\(workFolder)/\(key.replacing("/", with: "_")).from\(index)"
             try FileManager.default.createDirectory(
-                atPath: segments.workFolder, withIntermediateDirectories: true)
-            try await segments.store.get(view.packKey, into: path)
+                atPath: workFolder, withIntermediateDirectories: true)
+            try await store.get(view.packKey, into: path)
             sources[index] = SegmentSource(key: wanted, lease: source.lease, pack: path)
         }
         return sources
@@ -129,18 +155,4 @@ final class SegmentSource: Sendable {
     }
 
     deinit { if let pack { try? FileManager.default.removeItem(atPath: pack) } }
-}
-
-/// Makes segments on a thread of its own.
-private actor SegmentWorks {
-    private let strand: DatabaseStrand
-    nonisolated var unownedExecutor: UnownedSerialExecutor { strand.asUnownedSerialExecutor() }
-
-    init(strand: DatabaseStrand) { self.strand = strand }
-
-    func seal(_ builder: SegmentBuilder, key: String) throws -> BuiltSegment? { try builder.seal(key: key) }
-
-    func compact(_ builder: SegmentBuilder, _ sources: [SegmentSource], key: String) throws -> BuiltSegment? {
-        try builder.compact(sources.map { ($0.key, $0.lease.path, $0.pack) }, key: key)
-    }
 }

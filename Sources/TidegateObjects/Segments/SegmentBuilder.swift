@@ -32,12 +32,16 @@ package struct SegmentLimits: Equatable, Sendable {
 
 /// Makes a segment from the oldest hot rows, or one from several. Reads the hot database through one transaction on a
 /// connection of its own, so that the result is exact for one `asOf`. Blocks: for a database thread.
-struct SegmentBuilder {
+struct SegmentBuilder: Sendable {
     /// Path of the hot database.
     let hot: String
     /// Where files are made, and their names' beginning.
     let folder: String
     let limits: SegmentLimits
+
+    init(_ segments: Segments, hot: String) {
+        (self.hot, folder, limits) = (hot, segments.workFolder, segments.settings.limits)
+    }
 
     /// - Returns: `nil` when there are no hot rows.
     func seal(key: String) throws -> BuiltSegment? {
@@ -77,11 +81,11 @@ struct SegmentBuilder {
         }
     }
 
-    /// - Parameter sources: neighbours, oldest first, at most 8; each with its unpacked file and its pack, if any.
+    /// - Parameter sources: neighbours, oldest first, at most 8.
     /// - Returns: `nil` when all their rows are deleted.
     /// - Throws: `.conflict` when one of them is not part of the log any more.
-    func compact(_ sources: [(key: String, file: String, pack: String?)], key: String) throws -> BuiltSegment? {
-        try build(key: key, attaching: [hot] + sources.map(\.file)) { db, pack in
+    func compact(_ sources: [SegmentSource], key: String) throws -> BuiltSegment? {
+        try build(key: key, attaching: [hot] + sources.map(\.lease.path)) { db, pack in
             let asOf = try applied(db)
             for (index, source) in sources.enumerated() {
                 let from = "a\(index + 1)"

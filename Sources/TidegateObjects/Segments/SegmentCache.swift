@@ -100,8 +100,8 @@ final class SegmentCache: Sendable {
         defer { for path in [packed, plain] { try? FileManager.default.removeItem(atPath: path) } }
         try await store.get(segment.key, into: packed)
         do {
-            let unpacker = SegmentUnpacker(strand: DatabaseStrand(on: threads))
-            try await unpacker.unpack(packed, into: plain, size: Int(segment.storedBytes), crc: segment.crc)
+            let (size, crc) = (Int(segment.storedBytes), segment.crc)
+            try await threads.perform { try ZstandardFile.decompress(packed, into: plain, size: size, crc: crc) }
             guard Self.size(of: plain) == segment.fileBytes else {
                 throw TidegateError(.corrupt, "The segment '\(segment.key)' is not what was stored.")
             }
@@ -214,15 +214,4 @@ final class SegmentLease: Sendable {
     }
 
     deinit { cache.release(name) }
-}
-
-private actor SegmentUnpacker {
-    private let strand: DatabaseStrand
-    nonisolated var unownedExecutor: UnownedSerialExecutor { strand.asUnownedSerialExecutor() }
-
-    init(strand: DatabaseStrand) { self.strand = strand }
-
-    func unpack(_ source: String, into target: String, size: Int, crc: UInt32) throws {
-        try ZstandardFile.decompress(source, into: target, size: size, crc: crc)
-    }
 }

@@ -20,7 +20,7 @@ package final class Segments: Sendable {
     let counts = SegmentCounts()
     /// Where segments are made.
     let workFolder: String
-    private let threads: DatabaseThreads
+    let threads: DatabaseThreads
 
     /// - Parameters:
     ///   - folder: `STATE/cache`: everything in it can be made again.
@@ -35,8 +35,6 @@ package final class Segments: Sendable {
             threads: threads)
         try? FileManager.default.removeItem(atPath: workFolder)  // what a crash left
     }
-
-    func strand() -> DatabaseStrand { DatabaseStrand(on: threads) }
 
     /// Bytes of unpacked segments on the disk.
     package var cachedBytes: Int64 { cache.bytes }

@@ -26,10 +26,20 @@ package protocol GatewayStorage: Sendable {
     func oldest(_ count: Int) async throws(TidegateError) -> UInt64?
 
     /// Holds the present content for a copy, whatever is applied meanwhile. Call it between two applies.
-    func pin() async throws(TidegateError) -> any PinnedContent
+    ///
+    /// Throws untyped, as `PinnedContent.store` does.
+    func pin() async throws -> any PinnedContent
 
     /// Keys of objects that entries up to and including `n` made garbage, and that no entry has noted as collected.
     func garbage(through n: LogIndex) async throws(TidegateError) -> [String]
+
+    /// What decides about seals and rewriting.
+    func sealingState() async throws(TidegateError) -> SealingReport
+    /// Stores the oldest rows, or neighbouring segments, as a segment. Nothing changes until the entry is applied.
+    /// - Returns: `nil` when there is nothing to seal. Throws untyped, and takes one word: see `PinnedContent.store`.
+    @concurrent func propose(_ request: SegmentRequest) async throws -> SegmentProposal?
+    /// Keys of all objects of segments that the database knows of, garbage included.
+    func segmentObjects() async throws(TidegateError) -> [String]
 
     func close() async
 
@@ -42,8 +52,17 @@ package protocol PinnedContent: Sendable {
     /// Newest log object in it.
     var appliedN: LogIndex { get }
     /// Puts a copy into the object store. Lets go of the content, whatever comes of it.
-    func store(at key: String) async throws(TidegateError) -> SnapshotManifest.Item
+    ///
+    /// Throws untyped: Swift 6.3.1 returns to nowhere from an async requirement with a typed error and a result like this.
+    func store(at key: String) async throws -> SnapshotManifest.Item
     func letGo() async
+}
+
+/// A class, because Swift 6.3.1 miscompiles `async throws(TidegateError)` requirements that return a struct of this size
+/// (jump to null on return).
+package final class SealingReport: Sendable {
+    package let state: SealingState
+    package init(_ state: SealingState) { self.state = state }
 }
 
 package protocol GatewayStorageProvider: Sendable {

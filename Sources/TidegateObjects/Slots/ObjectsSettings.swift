@@ -12,6 +12,13 @@ package struct ObjectsSettings: Equatable, Sendable {
     package var evictionShare = 0.005
     /// Snapshots that a node copies and stores at a time.
     package var snapshotsAtOnce = 2
+    package var seal = SealSettings()
+    /// Segments that a node makes at a time.
+    package var sealsAtOnce = 2
+    /// Pause between looks at gateways that have sealed rows.
+    package var sealTick: Duration = .seconds(300)
+    /// Rows after which a gateway is looked at.
+    package var sealLookRows: Int64 = 4_096
 
     package init() {}
 }

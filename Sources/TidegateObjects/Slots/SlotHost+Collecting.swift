@@ -34,12 +34,12 @@ extension SlotHost {
     /// What entries up to `n` made garbage: both retained snapshots were taken after them.
     private func collectGarbage(through n: LogIndex, _ collecting: SlotCollecting) {
         for (uid, storage) in storages {
-            start {
-                [world] in
+            start { [world, mailbox] in
                 do throws(TidegateError) {
                     let keys = try await storage.garbage(through: n)
                     guard !keys.isEmpty, await collecting.delete(keys) else { return }
-                    _ = try await self.append(.collected(through: n), to: uid)
+                    // Nobody waits for it: what is listed again is deleted again.
+                    mailbox.post(.append(uid, .collected(through: n)) { _ in })
                 } catch {
                     world.logger.notice("Garbage stays for now", metadata: ["gateway": "\(uid)", "error": "\(error)"])
                 }

@@ -14,6 +14,7 @@ extension SlotHost {
         snapshotStep(.tick)
         collectorStep(.start)
         findEndedGateways(claimed.claim.head?.n ?? 0)
+        sealingStep(.tick)
     }
 
     func snapshotStep(_ event: SnapshotCore.Event) {
@@ -54,13 +55,13 @@ extension SlotHost {
         let storages = upkeep.beginPin().compactMap { uid in self.storages[uid].map { (uid, $0) } }
         start { [mailbox, storages] in
             var pins: [GatewayUID: any PinnedContent] = [:]
-            do throws(TidegateError) {
+            do {
                 for (uid, storage) in storages { pins[uid] = try await storage.pin() }
                 FaultPoint.whilePinned.reached()
                 mailbox.post(.pinned(n, .success(pins)))
             } catch {
                 for pin in pins.values { await pin.letGo() }
-                mailbox.post(.pinned(n, .failure(error)))
+                mailbox.post(.pinned(n, .failure(.database(error, "Pinning the database"))))
             }
         }
     }
@@ -95,7 +96,7 @@ extension SlotHost {
             await world.snapshotPlaces.enter()
             var manifest = draft
             var left = pins
-            do throws(TidegateError) {
+            do {
                 for (uid, pin) in pins.sorted(by: { $0.key.bits < $1.key.bits }) {
                     left[uid] = nil
                     let key = world.keys.database(uid, epoch: epoch, n: n, rand: world.mintName())

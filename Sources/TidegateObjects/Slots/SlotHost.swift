@@ -19,6 +19,7 @@ struct SlotWorld: Sendable {
     let entryGuard: any EntryGuard
     let metrics = SlotMetrics()
     let snapshotPlaces: Places
+    let sealPlaces: Places
 
     init(
         incarnation: IncarnationID, coordination: any CoordinationStore, store: any ObjectStore,
@@ -39,6 +40,7 @@ struct SlotWorld: Sendable {
         self.mintName = mintName
         self.entryGuard = entryGuard
         snapshotPlaces = Places(settings.snapshotsAtOnce)
+        sealPlaces = Places(settings.sealsAtOnce)
     }
 }
 
@@ -68,6 +70,7 @@ package actor SlotHost {
     /// The slot's snapshots and what becomes garbage by them; `nil` until it is owned.
     var upkeep: SlotUpkeep?
     var isReleasing = false
+    let sealing = SlotSealing()
     private var lastSealed: LogIndex?
     private var jobs: [Job] = []
 
@@ -122,6 +125,7 @@ package actor SlotHost {
         case .pinned(let n, let result): pinned(n, result)
         case .stored(let pointer, let manifest): stored(pointer, manifest)
         case .collector(let event): collectorStep(event)
+        case .sealing(let event): sealingStep(event)
         case .upkeepTick:
             snapshotStep(.tick)
             collectorStep(.tick)
@@ -277,6 +281,7 @@ package actor SlotHost {
             guard let room = rooms[uid], let section = object.content.sections.first(where: { $0.gateway == uid })
             else { continue }
             room.admission.applied(rows: section.rows, live: rows)
+            noteForSealing(uid, section.entries)
             for entry in section.entries {
                 switch entry {
                 case .evict: room.isEvicting = false

@@ -22,6 +22,7 @@ enum SlotInput: Sendable {
     case stored(SnapshotPointer, SnapshotManifest)
     case collector(CollectorCore.Event)
     case upkeepTick
+    case sealing(SealingEvent)
     case drain
     /// The slot is given up, or cannot be: in either case this owner is done.
     case released
@@ -95,7 +96,7 @@ final class SlotMailbox: Sendable {
         case .giveBack(_, let done): done()
         case .pinned(_, .success(let pins)): for pin in pins.values { Task { await pin.letGo() } }
         case .core, .applied, .opened, .allowance, .evict, .refresh, .gaveBack, .drain, .stop, .snapshot, .pinned,
-            .stored, .collector, .upkeepTick, .released:
+            .stored, .collector, .upkeepTick, .sealing, .released:
             break
         }
     }

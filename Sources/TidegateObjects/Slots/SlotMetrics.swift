@@ -12,6 +12,8 @@ struct SlotMetrics: Sendable {
     let visible = Timer(label: "tidegate_log_visible_duration_seconds")
     /// Published: recovery starts from them.
     let snapshots = Counter(label: "tidegate_slot_snapshots_total")
+    /// Made from hot rows or from other segments.
+    let segments = Counter(label: "tidegate_segments_made_total")
     /// Objects deleted because nobody needs them any more.
     let collected = Counter(label: "tidegate_objects_collected_total")
     /// Committed log objects that could not be had at a claim: their rows are lost.

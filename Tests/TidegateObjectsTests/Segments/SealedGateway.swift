@@ -73,19 +73,19 @@ final class SealedGateway {
 
     private func key() -> String {
         serial += 1
-        return keys.segment(DatabaseFixture.gateway, epoch: 1, serial: serial)
+        return keys.segment(DatabaseFixture.gateway, epoch: 1, rand: "\(serial)")
     }
 
     /// - Parameter meanwhile: what is committed between making the segment and its entry.
     func seal(meanwhile: () async throws -> Void = {}) async throws {
-        guard let proposal = try await log.proposeSeal(key: key()) else { return }
+        guard let proposal = try await log.propose(SegmentRequest(.seal, key: key())) else { return }
         try await meanwhile()
         try await apply([proposal.entry])
         sealed += 1
     }
 
     func compact(_ keys: [String], meanwhile: () async throws -> Void = {}) async throws {
-        guard let proposal = try await log.proposeCompaction(of: keys, key: key()) else { return }
+        guard let proposal = try await log.propose(SegmentRequest(.compact(keys), key: key())) else { return }
         try await meanwhile()
         try await apply([proposal.entry])
         compacted += 1

@@ -28,7 +28,7 @@ struct SegmentTests {
             try await gateway.seal { if Bool.random(using: &inner) { try await gateway.disturb(&inner) } }
             seed = inner
         default:
-            let known = try await gateway.log.sealingState().segments.map(\.key)
+            let known = try await gateway.log.sealingState().state.segments.map(\.key)
             guard !known.isEmpty else { return }
             let from = Int.random(in: 0..<known.count, using: &seed)
             let keys = Array(known[from..<min(known.count, from + .random(in: 1...3, using: &seed))])
@@ -137,7 +137,7 @@ struct SegmentTests {
         let gateway = try await gateway("g")
         for _ in 0..<60 { try await step(gateway, &seed) }
         let garbage = Set(try await gateway.log.garbage(through: gateway.n))
-        let needed = Set(try await gateway.log.sealingState().segments.map(\.key))
+        let needed = Set(try await gateway.log.sealingState().state.segments.map(\.key))
         let kept = fixture.store.keys.filter { !$0.hasSuffix(".pack") }
         #expect(Set(kept) == needed.union(garbage.filter { !$0.hasSuffix(".pack") }))
         for key in garbage { try await fixture.store.delete(key) }
@@ -153,11 +153,11 @@ struct SegmentTests {
         var seed = DatabaseSeed(state: 6)
         let gateway = try await gateway("x")
         try await gateway.insert(40, &seed)
-        let first = try #require(try await gateway.log.proposeSeal(key: "1/seg/u/1-100"))
-        let second = try #require(try await gateway.log.proposeSeal(key: "1/seg/u/1-101"))
+        let first = try #require(try await gateway.log.propose(SegmentRequest(.seal, key: "1/seg/u/1-100")))
+        let second = try #require(try await gateway.log.propose(SegmentRequest(.seal, key: "1/seg/u/1-101")))
         try await gateway.apply([first.entry])
         try await gateway.apply([second.entry, .compacted(replaced: ["1/seg/none"], by: [])])
-        #expect(try await gateway.log.sealingState().segments.map(\.key) == ["1/seg/u/1-100"])
+        #expect(try await gateway.log.sealingState().state.segments.map(\.key) == ["1/seg/u/1-100"])
         #expect(try await gateway.log.garbage(through: .max).first == "1/seg/u/1-101")
         // Rows that the new segment would lose.
         try await gateway.apply([.compacted(replaced: ["1/seg/u/1-100"], by: [])])
@@ -172,7 +172,7 @@ struct SegmentTests {
         try await gateway.insert(60, &seed)
         try await gateway.seal()
         try await gateway.seal()
-        let key = try #require(try await gateway.log.sealingState().segments.first?.key)
+        let key = try #require(try await gateway.log.sealingState().state.segments.first?.key)
         var query = LogQuery()
         query.isDescending = false
         let good = try await fixture.store.get(key)

@@ -50,6 +50,9 @@ actor MemoryGatewayStorage: GatewayStorage {
     }
     func body(_ part: BodyPart, of id: RecordID) -> StoredBody? { nil }
     func contains(_ id: RecordID) -> Bool { rows.contains { $0.record.id == id } }
+    func sealingState() -> SealingReport { SealingReport(SealingState()) }
+    nonisolated func propose(_ request: SegmentRequest) -> SegmentProposal? { nil }
+    func segmentObjects() -> [String] { [] }
     func place(of id: RecordID) -> UInt64? { rows.first { $0.record.id == id }?.lsn.rawValue }
     func matching(_ query: LogQuery, limit: Int) -> [UInt64] { rows.prefix(limit).map(\.lsn.rawValue) }
     func oldest(_ count: Int) -> UInt64? { rows.prefix(count).last?.lsn.rawValue }
@@ -81,7 +84,7 @@ struct MemoryPin: PinnedContent {
     let objects: MemoryObjectStore
     let content: MemoryContent
 
-    func store(at key: String) async throws(TidegateError) -> SnapshotManifest.Item {
+    func store(at key: String) async throws -> SnapshotManifest.Item {
         try await objects.put(Array(key.utf8), at: key)
         Self.copies.withLock { $0[key] = content }
         return SnapshotManifest.Item(

@@ -20,8 +20,14 @@ struct SlotFixture {
         _ storage: MemoryGatewayStorages, _ change: (inout SlotSettings) -> Void = { _ in }
     ) -> Objects {
         storage.store.withLock { $0 = store }
+        return objects(over: storage) { change(&$0.slot) }
+    }
+
+    func objects(
+        over storage: any GatewayStorageProvider, _ change: (inout ObjectsSettings) -> Void = { _ in }
+    ) -> Objects {
         var settings = ObjectsSettings()
-        change(&settings.slot)
+        change(&settings)
         settings.slot.idleFlush = .milliseconds(1)
         settings.slot.flushSpacing = .milliseconds(1)
         settings.allowance.spacing = .zero
