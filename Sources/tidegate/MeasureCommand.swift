@@ -19,7 +19,7 @@ struct MeasureCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await stores.reporting {
-                let measure = SlotMeasure(try stores.settings(), logger: Logger(label: "measure"))
+                let measure = SlotBenchmark(try stores.settings(), logger: Logger(label: "measure"))
                 try print(await measure.insertAndTakeOver(rows: rows, tailRows: tail))
             }
         }
@@ -34,7 +34,7 @@ struct MeasureCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await stores.reporting {
-                let measure = SlotMeasure(try stores.settings(), logger: Logger(label: "measure"))
+                let measure = SlotBenchmark(try stores.settings(), logger: Logger(label: "measure"))
                 try print(await measure.holding(gateways: gateways, active: active, rowsEach: rows))
             }
         }

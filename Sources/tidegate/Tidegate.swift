@@ -12,6 +12,7 @@ struct Tidegate: AsyncParsableCommand {
         version: TidegateVersion.current,
         subcommands: [
             ServeCommand.self, AuditCommand.self, CoordCommand.self, TryEntriesCommand.self, MeasureCommand.self,
+            BenchStorageCommand.self,
         ]
             + ToolCommands.all)
 

@@ -29,6 +29,9 @@ struct LogRoutes: Sendable {
             ("per_page", .integer(Int64(query.perPage))), ("total_count", .integer(page.totalCount)),
         ]
         if let cursor = page.nextCursor { info.append(("cursor", .string(cursor))) }
+        // Ours, and only where the answer is less than was asked for.
+        if !page.isCountExact { info.append(("total_count_exact", .bool(false))) }
+        if page.isPartial { info.append(("partial", .bool(true))) }
         if query.wantsMetaInfo {
             for name in ["cost", "duration", "tokens_in", "tokens_out", "total_tokens"] {
                 info.append(("min_\(name)", .optional(page.ranges?[name]?.min)))

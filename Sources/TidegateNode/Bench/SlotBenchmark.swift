@@ -7,7 +7,7 @@ internal import TidegateEngines
 internal import TidegateObjects
 
 /// Measures the storage engine without the proxy before it: rows go straight to their object, as the drain hands them over.
-package struct SlotMeasure {
+package struct SlotBenchmark {
     package struct Figures: Codable, Sendable {
         package var engines: String
         package var rows: Int
