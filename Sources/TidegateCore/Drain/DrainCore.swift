@@ -42,7 +42,9 @@ package struct DrainCore: Sendable {
     private var bytesInFlight = 0
     /// Room kept for batches that are being read: a read is asked for only when its largest answer has a place.
     private var bytesReserved = 0
-    private var forkPending = false
+    /// A new stream is wanted. Verdicts name numbers, not streams: it is minted once nothing is in flight that counts by the
+    /// old one.
+    private var isForked = false
 
     package init(settings: DrainSettings) { self.settings = settings }
 
@@ -106,15 +108,13 @@ package struct DrainCore: Sendable {
                 break verdicts
             case .fork:
                 startOver(gateway, after: settings.retryMin, at: now)
-                if !forkPending { effects.append(.mintNewStream) }
-                forkPending = true
+                isForked = true
                 break verdicts
             }
         }
         if final > 0 {
             effects.append(.acknowledge(gateway, through: first + UInt64(final) - 1))
             lanes[gateway]?.failures = 0
-            forkPending = false
         }
         return effects
     }
@@ -136,6 +136,12 @@ package struct DrainCore: Sendable {
 
     private mutating func sendable(at now: Duration) -> [Effect] {
         var effects: [Effect] = []
+        if isForked {
+            guard lanes.values.allSatisfy({ $0.batchesInFlight == 0 && !$0.isReading }) else { return [] }
+            isForked = false
+            for gateway in order { lanes[gateway]?.next = nil }
+            effects.append(.mintNewStream)
+        }
         for gateway in order {
             guard var lane = lanes[gateway] else { continue }
             if let resumeAt = lane.resumeAt {

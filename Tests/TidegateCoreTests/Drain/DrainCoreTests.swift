@@ -129,4 +129,24 @@ struct DrainCoreTests {
         let again = core.handle(.tick, at: .seconds(1))
         #expect(again.contains(.read(gateway, from: nil, bytesMax: DrainSettings().batchBytesMax)))
     }
+
+    @Test("a new stream waits for every batch that counts by the old one")
+    func forkWaits() {
+        var core = DrainCore(settings: DrainSettings())
+        let (forked, other) = (GatewayUID(bits: 1), GatewayUID(bits: 2))
+        _ = core.handle(.recordsWaiting([forked, other]), at: .zero)
+        _ = core.handle(.sent(forked, firstSequence: 5, count: 1, bytes: 10), at: .zero)
+        _ = core.handle(.sent(other, firstSequence: 1, count: 2, bytes: 20), at: .zero)
+        _ = core.handle(.nothingToSend(forked), at: .zero)
+        _ = core.handle(.nothingToSend(other), at: .zero)
+        let told = core.handle(.verdicts(forked, firstSequence: 5, bytes: 10, [.fork]), at: .zero)
+        #expect(!told.contains(.mintNewStream))
+        // Nothing is sent meanwhile, however much waits.
+        let waiting = core.handle(.recordsWaiting([forked, other]), at: .seconds(1))
+        #expect(!waiting.contains { if case .read = $0 { true } else { false } })
+        let last = core.handle(
+            .verdicts(other, firstSequence: 1, bytes: 20, [.committed, .committed]), at: .seconds(1))
+        #expect(last.prefix(2) == [.acknowledge(other, through: 2), .mintNewStream])
+        #expect(last.contains(.read(other, from: nil, bytesMax: DrainSettings().batchBytesMax)))
+    }
 }
