@@ -208,7 +208,7 @@ package struct OutboxCore: Sendable {
             stream: stream, nextIntent: nextIntent,
             lanes: lanes.map {
                 OutboxCounters.Lane(
-                    gateway: $0.gateway, last: $0.last, acknowledged: $0.acknowledged, base: $0.base)
+                    gateway: $0.gateway, last: $0.last, acknowledged: $0.acknowledged, base: $0.base, lost: $0.lost)
             })
     }
 

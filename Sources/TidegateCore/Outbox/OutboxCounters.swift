@@ -8,8 +8,14 @@ package struct OutboxCounters: Equatable, Sendable {
         package var acknowledged: UInt64
         /// Subtracted from a stored number to get the one that the current stream uses.
         package var base: UInt64
+        /// Numbers whose records a torn or damaged file has lost. Written down, because a later start could take them for
+        /// records that were acknowledged and deleted with their file.
+        package var lost: [ClosedRange<UInt64>]
 
-        package init(gateway: GatewayUID, last: UInt64, acknowledged: UInt64, base: UInt64) {
+        package init(
+            gateway: GatewayUID, last: UInt64, acknowledged: UInt64, base: UInt64, lost: [ClosedRange<UInt64>] = []
+        ) {
+            self.lost = lost
             self.gateway = gateway
             self.last = last
             self.acknowledged = acknowledged
@@ -38,6 +44,16 @@ package struct OutboxCounters: Equatable, Sendable {
             writer.varint(lane.acknowledged)
             writer.varint(lane.base)
         }
+        // Nothing for no holes: so it was before there were any to tell of.
+        if lanes.contains(where: { !$0.lost.isEmpty }) {
+            for lane in lanes {
+                writer.varint(UInt64(lane.lost.count))
+                for range in lane.lost {
+                    writer.varint(range.lowerBound)
+                    writer.varint(range.upperBound)
+                }
+            }
+        }
         return writer.finish()
     }
 
@@ -51,6 +67,14 @@ package struct OutboxCounters: Equatable, Sendable {
                 Lane(
                     gateway: GatewayUID(bits: try reader.fixed()), last: try reader.varint(),
                     acknowledged: try reader.varint(), base: try reader.varint()))
+        }
+        guard !reader.isAtEnd else { return }
+        for index in lanes.indices {
+            for _ in 0..<(try reader.length(max: bytes.count)) {
+                let (first, last) = (try reader.varint(), try reader.varint())
+                guard first <= last else { throw TidegateError(.corrupt, "The outbox's holes end before they begin.") }
+                lanes[index].lost.append(first...last)
+            }
         }
     }
 }

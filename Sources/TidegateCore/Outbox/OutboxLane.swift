@@ -88,6 +88,11 @@ struct OutboxLane: Sendable {
         }
     }
 
+    /// Numbers without records, as far as they are not acknowledged.
+    var lost: [ClosedRange<UInt64>] {
+        runs[firstRun...].filter { $0.segment == 0 && $0.last > acknowledged }.map { $0.first...$0.last }
+    }
+
     /// Takes what recovery found.
     mutating func restore(_ found: [Run]) { runs = found }
 

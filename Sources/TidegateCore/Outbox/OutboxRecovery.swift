@@ -32,6 +32,8 @@ package struct OutboxRecovery: Sendable {
         var base: UInt64 = 0
         /// Half-open from below: numbers that a deleted file can have held.
         var settled: [(above: UInt64, through: UInt64)] = []
+        /// Numbers that an earlier start already knew to be lost.
+        var lost: [ClosedRange<UInt64>] = []
         /// What the counters of the file before said.
         var counted: UInt64 = 0
     }
@@ -139,7 +141,7 @@ package struct OutboxRecovery: Sendable {
             next = run.last + 1
         }
         if next <= found.last { gaps.append((next, found.last)) }
-        for gap in gaps {
+        for gap in gaps.flatMap({ unknown(in: $0, found.lost) }) {
             for settled in found.settled where settled.above < gap.last && settled.through >= gap.first {
                 acknowledged = max(acknowledged, min(gap.last, settled.through))
             }
@@ -166,6 +168,23 @@ package struct OutboxRecovery: Sendable {
         return holes.reduce(0) { $0 + $1.lostCount }
     }
 
+    /// What of a gap no earlier start has called lost: it may have gone with a file whose records were acknowledged.
+    private static func unknown(
+        in gap: (first: UInt64, last: UInt64), _ lost: [ClosedRange<UInt64>]
+    ) -> [(first: UInt64, last: UInt64)] {
+        var rest = [gap]
+        for range in lost {
+            rest = rest.flatMap { piece -> [(first: UInt64, last: UInt64)] in
+                guard range.overlaps(piece.first...piece.last) else { return [piece] }
+                var pieces: [(first: UInt64, last: UInt64)] = []
+                if piece.first < range.lowerBound { pieces.append((piece.first, range.lowerBound - 1)) }
+                if piece.last > range.upperBound { pieces.append((range.upperBound + 1, piece.last)) }
+                return pieces
+            }
+        }
+        return rest
+    }
+
     private mutating func adopt(_ counters: OutboxCounters) {
         stream = counters.stream
         nextIntent = max(nextIntent, counters.nextIntent)
@@ -173,6 +192,7 @@ package struct OutboxRecovery: Sendable {
             update(counted.gateway) { lane in
                 lane.last = max(lane.last, counted.last)
                 lane.base = counted.base
+                lane.lost += counted.lost.filter { !lane.lost.contains($0) }
             }
         }
     }
