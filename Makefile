@@ -1,7 +1,7 @@
 # Everything a person or CI does here. `make help` lists it.
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help run test bench drill cluster lint clean deps
+.PHONY: help run test bench simulate drill cluster lint clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ test: ## everything: unit, integration, real SDKs, a short kill test
 
 bench: ## nginx proxy_pass and Tidegate on the same work; BENCH_ARGS=--soak for the long one
 	@scripts/bench.sh $(BENCH_ARGS)
+
+simulate: ## the protocol under faults: SEEDS=100000, or SEED=17 to see one; MUTANT=, SCENARIO=
+	@scripts/simulate.sh
 
 drill: ## faults in a running cluster (comes with its own issue)
 	@echo "make drill: the drill driver is not part of this version; it comes with its own issue." >&2; exit 2

@@ -106,6 +106,10 @@ let package = Package(
         // Only tests depend on it.
         house("TidegateTestKit", ["TidegateCore"]),
         tests("TidegateCoreTests", ["TidegateCore"]),
+        // `make simulate`: the simulator outside the tests, optimised, for as many seeds as one likes.
+        .executableTarget(
+            name: "simulate", dependencies: ["TidegateTestKit"], path: "Tests/Simulate", swiftSettings: strict),
+        tests("TidegateSimulationTests", ["TidegateCore"]),
         tests("TidegateEnginesTests", ["TidegateEngines", asyncHTTPClient, nio("NIOCore"), nio("NIOHTTP1")]),
         tests("TidegateObjectsTests", ["TidegateObjects"]),
         tests(
