@@ -1,12 +1,10 @@
-import Synchronization
 import Testing
 import TidegateTestKit
 
-@Suite("The protocol in a simulated world")
+@Suite("The protocol in a simulated world", .serialized)
 struct SimulationTests {
     /// What `make test` spends; `make simulate` runs as many as one likes.
     private static let seeds: UInt64 = 2_000
-    private static let threads = 2
 
     @Test("keeps every invariant and comes to rest, and meets every situation it knows", .timeLimit(.minutes(5)))
     func standard() async {
@@ -29,58 +27,45 @@ struct SimulationTests {
     }
 
     @Test("notices every rule that is broken on purpose", arguments: Mutant.allCases)
-    func mutants(mutant: Mutant) {
+    func mutants(mutant: Mutant) async {
         // The slowest took 120 seeds when this was written.
-        for seed in UInt64(0)..<1_500 {
-            let report = Simulation(seed: seed, mutant: mutant, scenario: mutant.scenario).run()
-            guard report.violation == nil else { return }
+        let survives = await onThread {
+            (UInt64(0)..<1_500).allSatisfy { seed in
+                Simulation(seed: seed, mutant: mutant, scenario: mutant.scenario).run().violation == nil
+            }
         }
-        Issue.record("mutant '\(mutant.rawValue)' survives: make simulate SEEDS=1500 MUTANT=\(mutant.rawValue)")
+        #expect(!survives, "'\(mutant.rawValue)' survives: make simulate SEEDS=1500 MUTANT=\(mutant.rawValue)")
     }
 
     @Test("runs a seed twice alike")
-    func determinism() {
+    func determinism() async {
         for seed in UInt64(0)..<5 {
-            let runs = (0..<2).map { _ in Simulation(seed: seed).run() }
-            #expect(runs[0].fingerprint == runs[1].fingerprint)
+            let prints = await onThread { (0..<2).map { _ in Simulation(seed: seed).run().fingerprint } }
+            #expect(prints[0] == prints[1])
         }
     }
 
+    /// Half of the seeds on each of two threads.
     /// - Returns: how often each situation was met.
     private func run(_ count: UInt64, _ scenario: Scenario) async -> [Coverage: Int] {
-        let tally = Tally(count: count)
-        await withDiscardingTaskGroup { group in
-            for _ in 0..<Self.threads {
-                group.addTask {
-                    while let seed = tally.next() {
-                        let report = Simulation(seed: seed, scenario: scenario).run()
-                        tally.add(report)
-                        if let violation = report.violation { Issue.record("\(violation)") }
-                        await Task.yield()
-                    }
-                }
-            }
-        }
-        return tally.covered
+        async let even = onThread { Tally(stride(from: 0, to: count, by: 2), scenario) }
+        async let odd = onThread { Tally(stride(from: 1, to: count, by: 2), scenario) }
+        let tallies = await [even, odd]
+        for violation in tallies.flatMap(\.violations) { Issue.record("\(violation)") }
+        return tallies[0].covered.merging(tallies[1].covered) { $0 + $1 }
     }
 }
 
-/// Seeds that are left, and what the runs have met.
-private final class Tally: Sendable {
-    private let state = Mutex<(next: UInt64, covered: [Coverage: Int])>((0, [:]))
-    private let count: UInt64
+/// What some runs came to.
+private struct Tally: Sendable {
+    var violations: [Violation] = []
+    var covered: [Coverage: Int] = [:]
 
-    init(count: UInt64) { self.count = count }
-
-    var covered: [Coverage: Int] { state.withLock { $0.covered } }
-
-    func next() -> UInt64? {
-        state.withLock { state in
-            guard state.next < count else { return nil }
-            state.next += 1
-            return state.next - 1
+    init(_ seeds: StrideTo<UInt64>, _ scenario: Scenario) {
+        for seed in seeds {
+            let report = Simulation(seed: seed, scenario: scenario).run()
+            covered.merge(report.covered) { $0 + $1 }
+            if let violation = report.violation { violations.append(violation) }
         }
     }
-
-    func add(_ report: Simulation.Report) { state.withLock { $0.covered.merge(report.covered) { $0 + $1 } } }
 }
