@@ -35,6 +35,7 @@ package struct ManagementAPI: ControlPlane {
         let endpoints =
             GatewayRoutes(accounts: accounts, directory: directory, publicURL: publicURL).endpoints
             + LogRoutes(logs: logs, directory: directory).endpoints
+            + AnalyticsRoutes(logs: logs, directory: directory, clock: clock).endpoints
             + AccountRoutes(accounts: accounts, randomBytes: randomBytes).endpoints
             + TokenRoutes(accounts: accounts, clock: clock, randomBytes: randomBytes).endpoints
             + NodeRoutes(status: status).endpoints + LaterRoutes.endpoints + DashboardRoutes.endpoints

@@ -103,6 +103,13 @@ package final class Objects: RecordReceiver, LogService, Sendable {
         return page
     }
 
+    package func analytics(
+        of gateway: GatewayUID, _ query: AnalyticsQuery
+    ) async throws(TidegateError) -> AnalyticsAnswer {
+        let (storage, position) = try await host(of: gateway).reading(gateway)
+        return AnalyticsAnswer(rows: try await storage.analytics(query).rows, position: position)
+    }
+
     package func log(
         _ id: RecordID, of gateway: GatewayUID
     ) async throws(TidegateError) -> (row: LogRow, position: LogPosition)? {

@@ -51,6 +51,28 @@ struct LogRouteTests {
         #expect(reply.json?["result_info"]?["max_duration"] == .integer(250))
     }
 
+    @Test("sums are asked for by time, step and group, and refused with the parameter's name")
+    func analytics() async {
+        await fill(0)
+        var row = AnalyticsRow()
+        (row.startMs, row.model, row.requests) = (1_790_845_200_000, "m", 3)
+        row.cost = PicoUSD(rawValue: 1_500_000_000_000)
+        bench.logs.state.withLock { $0.sums = [row] }
+        let base = Bench.gateways + "/prod/analytics"
+        let reply = await bench.call("GET", base + "?from=2026-10-01&to=2026-10-02T00:00:00Z&step=minute&group=model")
+        #expect(reply.status == 200)
+        #expect(reply.header("x-tidegate-position") == "r1/7:3:12")
+        #expect(reply.result?[0]?["start"] == .string("2026-10-01T09:00:00Z"))
+        #expect(reply.result?[0]?["requests"] == .integer(3))
+        #expect(reply.text.contains(#""cost":1.5"#) && !reply.text.contains(#""provider""#))
+        let asked = bench.logs.state.withLock { $0.askedSums }
+        #expect(asked?.step == .minute && asked?.groups == [.model])
+        #expect((asked?.toMs ?? 0) - (asked?.fromMs ?? 0) == 86_400_000)
+        for wrong in ["?step=day", "?group=user", "?group=model,model", "?from=x", "?from=2026-10-02&to=2026-10-01"] {
+            #expect(await bench.call("GET", base + wrong).status == 400)
+        }
+    }
+
     @Test("a page past the end is 200 and empty; per_page above 50 is 400")
     func pages() async {
         await fill(1)

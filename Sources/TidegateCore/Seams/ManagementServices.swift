@@ -58,6 +58,7 @@ package struct AccountUsage: Equatable, Sendable {
 
 /// What the management API asks of a gateway's log, answered by the owner of its slot.
 package protocol LogService: Sendable {
+    func analytics(of gateway: GatewayUID, _ query: AnalyticsQuery) async throws(TidegateError) -> AnalyticsAnswer
     func logs(of gateway: GatewayUID, _ query: LogQuery) async throws(TidegateError) -> LogPage
     /// With the first bytes of both bodies.
     func log(_ id: RecordID, of gateway: GatewayUID) async throws(TidegateError) -> (

@@ -45,6 +45,7 @@ package struct StorageBenchmark {
         try await fill(log)
         try await sizes(log)
         try await ask(log)
+        try await sum(log)
         try await askElsewhere(log)
         await databases.closeAll()
         store.close()
@@ -152,6 +153,24 @@ package struct StorageBenchmark {
         let (span, base) = (Self.spanMs, Self.baseMs)
         try await measure("50 before a random time, filter on a model, warm", log, 200) { random in
             Self.query(.model, "gpt-4o", before: base + Int64(random.next() % UInt64(span)))
+        }
+    }
+
+    private func sum(_ log: GatewayLog) async throws {
+        for groups in [[], [AnalyticsQuery.Group.provider, .model]] {
+            var query = AnalyticsQuery(fromMs: Self.baseMs, toMs: Self.baseMs + Self.spanMs)
+            (query.step, query.groups) = (.none, groups)
+            var times: [Duration] = []
+            var requests: Int64 = 0
+            for _ in 0..<50 {
+                let start = ContinuousClock.now
+                requests = try await log.analytics(query).rows.reduce(0) { $0 + $1.requests }
+                times.append(.now - start)
+            }
+            times.sort()
+            print(
+                "totals of 30 days by \(groups.count) groups: p50 \(ms(times[25])) ms, p99 \(ms(times[49])) ms, \(requests) requests"
+            )
         }
     }
 

@@ -42,7 +42,8 @@ enum ContentHash {
 
     private static let tables: [(name: String, columns: Int32, order: String)] = [
         ("log", 39, "lsn"), ("overlay", 7, "lsn"), ("orphan_overlay", 10, "idHigh, idLow"),
-        ("stream", 5, "idHigh, idLow"), ("rollup", 15, "minute, provider, model, statusClass, cached"),
+        ("stream", 5, "idHigh, idLow"), ("rollup", 16, "start, provider, model, statusClass, cached"),
+        ("rollup_hour", 16, "start, provider, model, statusClass, cached"),
         ("segment", 14, "first"), ("tombstone", 1, "lsn"), ("garbage", 2, "key"),
     ]
 }

@@ -2,7 +2,7 @@ internal import GRDB
 
 /// The tables of one gateway's database. The file is a cache of the log: another version is thrown away and replayed.
 enum DatabaseSchema {
-    static let version: Int64 = 2
+    static let version: Int64 = 3
 
     static func create(_ db: Database) throws {
         for statement in tables { try db.execute(sql: statement) }
@@ -34,14 +34,8 @@ enum DatabaseSchema {
             idHigh INTEGER NOT NULL, idLow INTEGER NOT NULL, wm INTEGER NOT NULL, markHigh INTEGER NOT NULL,
             markLow INTEGER NOT NULL, PRIMARY KEY(idHigh, idLow)) WITHOUT ROWID
         """,
-        """
-        CREATE TABLE rollup(
-            minute INTEGER NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL, statusClass INTEGER NOT NULL,
-            cached INTEGER NOT NULL, requests INTEGER NOT NULL, errors INTEGER NOT NULL, inputUncached INTEGER NOT NULL,
-            inputCacheRead INTEGER NOT NULL, inputCacheWrite INTEGER NOT NULL, outputText INTEGER NOT NULL,
-            outputReasoning INTEGER NOT NULL, cost INTEGER NOT NULL, durationSumMs INTEGER NOT NULL,
-            durationMaxMs INTEGER NOT NULL, PRIMARY KEY(minute, provider, model, statusClass, cached)) WITHOUT ROWID
-        """,
+        // Minutes of the newest three days, and hours for good.
+        rollup("rollup"), rollup("rollup_hour"),
         """
         CREATE TABLE quarantine(
             place INTEGER PRIMARY KEY, lsn INTEGER NOT NULL, reason TEXT NOT NULL, content BLOB NOT NULL)
@@ -68,6 +62,19 @@ enum DatabaseSchema {
             orphans INTEGER NOT NULL, isDeleted INTEGER NOT NULL, segmentVersion INTEGER NOT NULL)
         """,
     ]
+
+    /// - Parameter table: its `start` counts minutes or hours since 1970.
+    private static func rollup(_ table: String) -> String {
+        """
+        CREATE TABLE \(table)(
+            start INTEGER NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL, statusClass INTEGER NOT NULL,
+            cached INTEGER NOT NULL, requests INTEGER NOT NULL, errors INTEGER NOT NULL, inputUncached INTEGER NOT NULL,
+            inputCacheRead INTEGER NOT NULL, inputCacheWrite INTEGER NOT NULL, outputText INTEGER NOT NULL,
+            outputReasoning INTEGER NOT NULL, cost INTEGER NOT NULL, durationSumMs INTEGER NOT NULL,
+            latencySumMs INTEGER NOT NULL, durationMaxMs INTEGER NOT NULL,
+            PRIMARY KEY(start, provider, model, statusClass, cached)) WITHOUT ROWID
+        """
+    }
 
     /// The rows, as here so in every segment.
     static func log() -> String {

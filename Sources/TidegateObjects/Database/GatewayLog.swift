@@ -110,6 +110,12 @@ package actor GatewayLog: GatewayStorage {
         }
     }
 
+    package func analytics(_ query: AnalyticsQuery) async throws(TidegateError) -> AnalyticsAnswer {
+        try await scanning("Summing up") { scanner, deadline in
+            AnalyticsAnswer(rows: try await scanner.sums(query, by: deadline), position: nil)
+        }
+    }
+
     package func log(_ id: RecordID) async throws(TidegateError) -> LogRow? {
         try await found(id, withHeads: limits.headBytes)?.row
     }

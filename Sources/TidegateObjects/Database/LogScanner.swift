@@ -59,6 +59,10 @@ actor LogScanner {
         }
     }
 
+    func sums(_ query: AnalyticsQuery, by deadline: QueryDeadline) throws -> [AnalyticsRow] {
+        try snapshot(by: deadline) { db, _, _ in try RollupReads.rows(query, db) }
+    }
+
     func list(by deadline: QueryDeadline) throws -> SegmentList { try snapshot(by: deadline) { $2 } }
 
     /// Runs `body` on a segment's file, with what happened to its rows since.

@@ -1,7 +1,7 @@
 internal import GRDB
 internal import TidegateCore
 
-/// Traffic per minute, provider, model, status class and cache, gathered over one transaction. It is a history of what
+/// Traffic per minute and hour, provider, model, status class and cache, gathered over one transaction. It is a history of what
 /// passed through: deleting rows subtracts nothing.
 struct RollupBatch {
     private struct Key: Hashable {
@@ -23,8 +23,13 @@ struct RollupBatch {
         let duration = Int64(record.durationMs)
         let row: [Int64] = [
             1, record.isSuccess ? 0 : 1, usage.inputUncached, usage.inputCacheRead, usage.inputCacheWrite,
-            usage.outputText, usage.outputReasoning, record.cost?.rawValue ?? 0, duration, duration,
+            usage.outputText, usage.outputReasoning, record.cost?.rawValue ?? 0, duration,
+            Int64(record.latencyMs), duration,
         ]
+        add(row, to: key)
+    }
+
+    private mutating func add(_ row: [Int64], to key: Key) {
         guard let known = sums[key] else {
             sums[key] = row
             return
@@ -32,9 +37,23 @@ struct RollupBatch {
         sums[key] = row.indices.map { $0 == row.count - 1 ? max(known[$0], row[$0]) : known[$0].adding(row[$0]) }
     }
 
+    /// Minutes go when the newest one is three days younger: that depends on nothing but what was applied.
     func write(_ db: Database) throws {
+        guard !sums.isEmpty else { return }
+        var hours = RollupBatch()
         for (key, values) in sums {
-            var statement = try db.prepared(Self.upsert)
+            var hour = key
+            hour.minute = key.minute / 60 - (key.minute % 60 < 0 ? 1 : 0)
+            hours.add(values, to: hour)
+        }
+        try write(db, Self.upsert(into: "rollup"))
+        try hours.write(db, Self.upsert(into: "rollup_hour"))
+        try db.run("DELETE FROM rollup WHERE start < (SELECT max(start) FROM rollup) - \(Self.minutesKept)")
+    }
+
+    private func write(_ db: Database, _ upsert: String) throws {
+        for (key, values) in sums {
+            var statement = try db.prepared(upsert)
             statement.bind(key.minute)
             statement.bind(key.provider)
             statement.bind(key.model)
@@ -45,15 +64,19 @@ struct RollupBatch {
         }
     }
 
-    private static let upsert = """
-        INSERT INTO rollup VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT(minute, provider, model, statusClass, cached) DO UPDATE SET
+    private static let minutesKept = 72 * 60
+
+    private static func upsert(into table: String) -> String {
+        """
+        INSERT INTO \(table) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT(start, provider, model, statusClass, cached) DO UPDATE SET
             requests = requests + excluded.requests, errors = errors + excluded.errors,
             inputUncached = inputUncached + excluded.inputUncached,
             inputCacheRead = inputCacheRead + excluded.inputCacheRead,
             inputCacheWrite = inputCacheWrite + excluded.inputCacheWrite,
             outputText = outputText + excluded.outputText, outputReasoning = outputReasoning + excluded.outputReasoning,
             cost = cost + excluded.cost, durationSumMs = durationSumMs + excluded.durationSumMs,
-            durationMaxMs = max(durationMaxMs, excluded.durationMaxMs)
+            latencySumMs = latencySumMs + excluded.latencySumMs, durationMaxMs = max(durationMaxMs, excluded.durationMaxMs)
         """
+    }
 }

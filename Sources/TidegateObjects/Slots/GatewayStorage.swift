@@ -12,6 +12,8 @@ package protocol GatewayStorage: Sendable {
     func apply(n: LogIndex, epoch: Epoch, _ entries: [CommittedEntry]) async throws(TidegateError) -> Int64
 
     func logs(_ query: LogQuery) async throws(TidegateError) -> LogPage
+    /// Without a position.
+    func analytics(_ query: AnalyticsQuery) async throws(TidegateError) -> AnalyticsAnswer
     func log(_ id: RecordID) async throws(TidegateError) -> LogRow?
     func body(_ part: BodyPart, of id: RecordID) async throws(TidegateError) -> StoredBody?
     func contains(_ id: RecordID) async throws(TidegateError) -> Bool

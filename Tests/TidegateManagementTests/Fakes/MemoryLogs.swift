@@ -10,6 +10,8 @@ final class MemoryLogs: LogService {
         /// Long bodies by key, and what was read of them.
         var objects: [String: [UInt8]] = [:]
         var reads: [Range<Int>] = []
+        var sums: [AnalyticsRow] = []
+        var askedSums: AnalyticsQuery?
     }
     let state = Mutex(State())
     static let position = LogPosition(slot: SlotID(region: "r1", index: 7), epoch: 3, n: 12)
@@ -25,6 +27,14 @@ final class MemoryLogs: LogService {
         page.nextCursor = cut.isEmpty ? nil : "next"
         if query.wantsMetaInfo { page.ranges = ["duration": .init(min: 1, max: 250)] }
         return page
+    }
+
+    func analytics(of gateway: GatewayUID, _ query: AnalyticsQuery) async throws(TidegateError) -> AnalyticsAnswer {
+        let rows = state.withLock { state in
+            state.askedSums = query
+            return state.sums
+        }
+        return AnalyticsAnswer(rows: rows, position: Self.position)
     }
 
     func log(_ id: RecordID, of gateway: GatewayUID) async throws(TidegateError) -> (

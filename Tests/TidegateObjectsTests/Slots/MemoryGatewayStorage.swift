@@ -53,6 +53,7 @@ actor MemoryGatewayStorage: GatewayStorage {
     func sealingState() -> SealingReport { SealingReport(SealingState()) }
     nonisolated func propose(_ request: SegmentRequest) -> SegmentProposal? { nil }
     func segmentObjects() -> [String] { [] }
+    func analytics(_ query: AnalyticsQuery) -> AnalyticsAnswer { AnalyticsAnswer(rows: [], position: nil) }
     func place(of id: RecordID) -> UInt64? { rows.first { $0.record.id == id }?.lsn.rawValue }
     func matching(_ query: LogQuery, limit: Int) -> [UInt64] { rows.prefix(limit).map(\.lsn.rawValue) }
     func oldest(_ count: Int) -> UInt64? { rows.prefix(count).last?.lsn.rawValue }
