@@ -76,7 +76,9 @@ struct DatabaseIdentity: Equatable, Sendable {
             isConsistent = LSN(rawValue: UInt64(bitPattern: row.integer(0))).n <= appliedN
         }
         for table in [
-            "body", "overlay", "orphan_overlay", "stream", "rollup", "rollup_hour", "quarantine", "segment", "tombstone", "garbage",
+            "body", "overlay", "orphan_overlay", "stream", "rollup", "rollup_hour", "quarantine", "segment",
+            "tombstone",
+            "garbage",
         ] {
             try db.run("SELECT 1 FROM \(table) LIMIT 1")
         }

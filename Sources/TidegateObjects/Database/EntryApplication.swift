@@ -198,7 +198,8 @@ struct EntryApplication {
 
     private mutating func deleteEverything() throws {
         for table in [
-            "log", "body", "overlay", "orphan_overlay", "stream", "rollup", "rollup_hour", "quarantine", "segment", "tombstone",
+            "log", "body", "overlay", "orphan_overlay", "stream", "rollup", "rollup_hour", "quarantine", "segment",
+            "tombstone",
             "garbage",
         ] {
             try db.run("DELETE FROM \(table)")
