@@ -186,4 +186,29 @@ struct SlotSnapshotTests {
         #expect(try await next.ids(of: uid) == Array(1...20))
         await next.stop()
     }
+
+    @Test("are no way back for a gateway whose end is in the log and not yet in the documents")
+    func halfDeleted() async throws {
+        let first = fixture.objects(MemoryGatewayStorages())
+        try await first.start()
+        let uid = try await gateway(first)
+        _ = await first.send(1...3, to: uid)
+        // What an API node does first: the durable intent. It dies behind the entry, before the documents go.
+        let key = fixture.keys.gateway("acme", "prod")
+        let entry = try #require(try await fixture.coordination.get(key))
+        var document: GatewayDocument = try DocumentCoding.decode(from: entry)
+        document.state = .deleting
+        _ = try await fixture.coordination.commit(
+            CoordinationTransaction(then: [.put(key: key, value: try DocumentCoding.encode(document))]))
+        try await first.deleteAll(of: uid)
+        await first.drain()  // a snapshot without the gateway
+
+        let second = fixture.objects(MemoryGatewayStorages()) { $0.snapshotObjects = 1 }
+        try await second.start()
+        #expect(await !second.send(4...4, to: uid).contains(.committed))
+        try await fixture.accounts(second).sweepDeletions()
+        #expect(try await fixture.coordination.get(key) == nil)
+        #expect(try await fixture.coordination.get(fixture.keys.gone(uid)) != nil)
+        await second.stop()
+    }
 }
