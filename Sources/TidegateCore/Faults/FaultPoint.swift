@@ -9,7 +9,6 @@ package enum FaultPoint: String, CaseIterable, Sendable {
     case whilePinned, beforeManifest, beforePublish, afterPublish, duringCollect, beforeRelease
     /// A row whose event id is `poison` is applied.
     case appliesPoison
-    case beforeSegment, afterSegment
 
     package typealias Handler = @Sendable (FaultPoint) -> Void
     private static let handler = Mutex<Handler?>(nil)
