@@ -62,13 +62,6 @@ struct StoreOptions: ParsableArguments {
     /// Runs a command's work; what goes wrong is said in one or two lines.
     func reporting(_ work: () async throws -> Void) async throws {
         LogSetup.bootstrap(level: .warning)
-        do {
-            try await work()
-        } catch let error as TidegateError {
-            FileHandle.standardError.write(Data("tidegate: \(error.message)\n".utf8))
-            if let cause = error.cause { FileHandle.standardError.write(Data("  because: \(cause)\n".utf8)) }
-            let isSetUp = [.invalidConfiguration, .notFound, .conflict].contains(error.code)
-            throw ExitCode(isSetUp ? 78 : 1)
-        }
+        try await CommandFailure.reporting(mendable: [.invalidConfiguration, .notFound, .conflict], work)
     }
 }

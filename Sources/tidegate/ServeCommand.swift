@@ -53,7 +53,7 @@ struct ServeCommand: AsyncParsableCommand {
     var ephemeralOutbox = false
 
     func run() async throws {
-        do {
+        try await CommandFailure.reporting(mendable: [.invalidConfiguration]) {
             let settings = try load()
             LogSetup.bootstrap(level: Logger.Level(rawValue: settings.logLevel) ?? .info)
             let registry = PrometheusRegistry()
@@ -62,11 +62,6 @@ struct ServeCommand: AsyncParsableCommand {
             let node = try await Node.start(settings, registry: registry, logger: logger)
             FileHandle.standardOutput.write(Data((node.readyLine + "\n").utf8))
             try await NodeSignals(node: node, logger: logger).run(reload: load)
-        } catch let error as TidegateError {
-            FileHandle.standardError.write(Data("tidegate: \(error.message)\n".utf8))
-            if let cause = error.cause { FileHandle.standardError.write(Data("  because: \(cause)\n".utf8)) }
-            // EX_CONFIG of sysexits.h for what the operator can mend, else a plain failure.
-            throw ExitCode(error.code == .invalidConfiguration ? 78 : 1)
         }
     }
 

@@ -27,7 +27,6 @@ package struct ClaimCore: Sendable {
         case fetchFailed(LogIndex)
         case applied(LogIndex)
         case applyFailed(LogIndex)
-        case tick
     }
 
     package indirect enum Effect: Equatable, Sendable {

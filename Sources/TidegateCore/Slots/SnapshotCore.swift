@@ -71,7 +71,6 @@ package struct SnapshotCore: Sendable {
 
     /// Whether everything that is applied is in a published snapshot.
     package var isClean: Bool { objects == 0 && phase == .idle }
-    package var isFenced: Bool { phase == .fenced }
 
     package mutating func handle(_ event: Event, at now: Duration) -> [Effect] {
         switch (phase, event) {

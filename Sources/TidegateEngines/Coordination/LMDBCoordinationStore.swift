@@ -71,11 +71,11 @@ package final class LMDBCoordinationStore: CoordinationStore {
 
     package func get(_ key: String) async throws(TidegateError) -> KeyValue? {
         try CoordinationTransaction.validate(key: key)
-        return try await reading { ledger throws(LMDBFailure) in try ledger.entry(key) }
+        return try await environment.reading(on: thread) { ledger throws(LMDBFailure) in try ledger.entry(key) }
     }
 
     package func range(prefix: String, after: String?, limit: Int) async throws(TidegateError) -> KeyRange {
-        try await reading { ledger throws(LMDBFailure) in
+        try await environment.reading(on: thread) { ledger throws(LMDBFailure) in
             try ledger.range(prefix: prefix, after: after, limit: max(limit, 0))
         }
     }
@@ -109,17 +109,6 @@ package final class LMDBCoordinationStore: CoordinationStore {
                     return try ledger.removeKeys(of: lease)
                 }
                 if let batch { hub.publish([batch]) }
-            } catch { throw error.error }
-        }
-    }
-
-    private func reading<Value: Sendable>(
-        _ body: @escaping @Sendable (LMDBLedger) throws(LMDBFailure) -> Value
-    ) async throws(TidegateError) -> Value {
-        let environment = environment
-        return try await thread.run { () throws(TidegateError) in
-            do throws(LMDBFailure) {
-                return try environment.read { transaction throws(LMDBFailure) in try body(LMDBLedger(transaction)) }
             } catch { throw error.error }
         }
     }

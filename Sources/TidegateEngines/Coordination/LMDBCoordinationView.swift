@@ -25,11 +25,11 @@ package final class LMDBCoordinationView: CoordinationStore {
 
     package func get(_ key: String) async throws(TidegateError) -> KeyValue? {
         try CoordinationTransaction.validate(key: key)
-        return try await reading { ledger throws(LMDBFailure) in try ledger.entry(key) }
+        return try await environment.reading(on: thread) { ledger throws(LMDBFailure) in try ledger.entry(key) }
     }
 
     package func range(prefix: String, after: String?, limit: Int) async throws(TidegateError) -> KeyRange {
-        try await reading { ledger throws(LMDBFailure) in
+        try await environment.reading(on: thread) { ledger throws(LMDBFailure) in
             try ledger.range(prefix: prefix, after: after, limit: max(limit, 0))
         }
     }
@@ -37,7 +37,7 @@ package final class LMDBCoordinationView: CoordinationStore {
     /// Only reads.
     package func commit(_ transaction: CoordinationTransaction) async throws(TidegateError) -> TransactionOutcome {
         guard transaction.compare.isEmpty, transaction.then.isEmpty else { throw Self.readOnly }
-        return try await reading { ledger throws(LMDBFailure) in
+        return try await environment.reading(on: thread) { ledger throws(LMDBFailure) in
             var reads: [KeyValue?] = []
             for key in transaction.read { reads.append(try ledger.entry(key)) }
             return TransactionOutcome(succeeded: true, revision: ledger.revision, reads: reads)
@@ -49,17 +49,6 @@ package final class LMDBCoordinationView: CoordinationStore {
     package func revoke(_ lease: LeaseID) async throws(TidegateError) { throw Self.readOnly }
     package func watch(prefix: String, from: Revision) -> AsyncThrowingStream<WatchBatch, any Error> {
         AsyncThrowingStream { $0.finish(throwing: Self.readOnly) }
-    }
-
-    private func reading<Value: Sendable>(
-        _ body: @escaping @Sendable (LMDBLedger) throws(LMDBFailure) -> Value
-    ) async throws(TidegateError) -> Value {
-        let environment = environment
-        return try await thread.run { () throws(TidegateError) in
-            do throws(LMDBFailure) {
-                return try environment.read { transaction throws(LMDBFailure) in try body(LMDBLedger(transaction)) }
-            } catch { throw error.error }
-        }
     }
 
     private static var readOnly: TidegateError { TidegateError(.forbidden, "This view of the store only reads.") }

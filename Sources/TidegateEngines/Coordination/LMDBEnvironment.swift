@@ -84,6 +84,17 @@ final class LMDBEnvironment: @unchecked Sendable {
         return try body(transaction)
     }
 
+    /// Reads on the one thread that this environment is used on.
+    func reading<Value: Sendable>(
+        on thread: WorkerThreads, _ body: @escaping @Sendable (LMDBLedger) throws(LMDBFailure) -> Value
+    ) async throws(TidegateError) -> Value {
+        try await thread.run { () throws(TidegateError) in
+            do throws(LMDBFailure) {
+                return try self.read { transaction throws(LMDBFailure) in try body(LMDBLedger(transaction)) }
+            } catch { throw error.error }
+        }
+    }
+
     /// Commits what `body` changed, or nothing when it throws.
     func write<Value>(_ body: (LMDBTransaction) throws(LMDBFailure) -> Value) throws(LMDBFailure) -> Value {
         let transaction = try begin(0)

@@ -14,13 +14,13 @@ package struct SlotBenchmark {
         package var rowBytes: Int
         package var seconds: Double
         package var rowsPerSecond: Double
+        /// Of this process: etcd and the object store have their own.
         package var cpuMicrosecondsPerRow: Double
         package var rawLoopCPUMicrosecondsPerRow: Double
         package var ratioToRawLoop: Double
         package var takeoverTailRows: Int
         package var takeoverSeconds: Double
         package var databaseBytesPerRow: Double
-        package var storeBytesNote: String
     }
 
     package struct Memory: Codable, Sendable {
@@ -79,8 +79,7 @@ package struct SlotBenchmark {
             engines: "\(engines.coordinationKind) + \(engines.storeKind)", rows: count, rowBytes: rows.bytesEach,
             seconds: seconds, rowsPerSecond: Double(count) / seconds, cpuMicrosecondsPerRow: cpuMicroseconds,
             rawLoopCPUMicrosecondsPerRow: rawMicroseconds, ratioToRawLoop: cpuMicroseconds / rawMicroseconds,
-            takeoverTailRows: tailRows, takeoverSeconds: takeover, databaseBytesPerRow: Double(bytes) / Double(count),
-            storeBytesNote: "CPU is this process's alone; etcd and the object store have their own")
+            takeoverTailRows: tailRows, takeoverSeconds: takeover, databaseBytesPerRow: Double(bytes) / Double(count))
     }
 
     /// Holds many gateways, of which a few are in use.
@@ -146,10 +145,9 @@ private final class World {
     }
 
     func start(snapshotObjects: Int = 256) async throws -> (Objects, GatewayUID) {
-        var objectsSettings = ObjectsSettings()
+        var objectsSettings = engines.objectsSettings
         objectsSettings.slot.snapshotObjects = snapshotObjects
         if snapshotObjects > 256 { objectsSettings.slot.snapshotBytes = .max }
-        if engines.isShared { objectsSettings.slot.flushSpacing = .seconds(1) }
         var random = SystemRandomNumberGenerator()
         let segments = Segments(
             folder: state.path + "/cache", bootID: StateDirectory.bootID(), store: engines.store)

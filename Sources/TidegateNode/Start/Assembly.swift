@@ -61,13 +61,8 @@ struct Assembly {
         let segments = Segments(folder: state.cache, bootID: StateDirectory.bootID(), store: engines.store)
         databases = GatewayDatabases(
             folder: state.objects, bootID: StateDirectory.bootID(), store: engines.store, segments: segments)
-        var objectsSettings = ObjectsSettings()
+        var objectsSettings = engines.objectsSettings
         objectsSettings.slot.snapshotObjects = settings.snapshotObjects
-        // Every put costs money there, and a second of visibility is what protocol §12 trades for it.
-        if engines.isShared {
-            objectsSettings.slot.flushSpacing = .seconds(1)
-            objectsSettings.slot.logRetention = .seconds(3_600)
-        }
         objects = Objects(
             region: settings.region, slotCount: Self.slotCount, incarnation: incarnationID, coordination: coordination,
             store: engines.store, keys: keys, storage: databases, clock: clock, settings: objectsSettings,

@@ -1,6 +1,7 @@
 internal import Logging
 internal import TidegateCore
 internal import TidegateEngines
+internal import TidegateObjects
 
 /// The engines behind the two seams, whichever they are: embedded ones of this machine, or etcd and S3.
 struct Engines: Sendable {
@@ -15,6 +16,16 @@ struct Engines: Sendable {
     /// Runs beside the node until cancelled.
     let upkeep: @Sendable () async -> Void
     let close: @Sendable () async -> Void
+
+    /// What these engines ask of the objects above them.
+    var objectsSettings: ObjectsSettings {
+        var settings = ObjectsSettings()
+        guard isShared else { return settings }
+        // Every put costs money there, and a second of visibility is what protocol §12 trades for it.
+        settings.slot.flushSpacing = .seconds(1)
+        settings.slot.logRetention = .seconds(3_600)
+        return settings
+    }
 
     /// Throws `TidegateError`s, untyped for the reason that `Assembly.open` gives.
     /// - Parameter probe: distinct for every start: names the objects by which a shared store is tried.

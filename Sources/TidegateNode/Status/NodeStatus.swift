@@ -10,6 +10,8 @@ struct NodeStatus: Encodable {
         var epoch: UInt64
         var n: UInt64
         var gateways: Int
+        /// Committed log objects that are lost; left out when there are none.
+        var holes: [UInt64]?
     }
     struct Outbox: Encodable {
         var captured: UInt64

@@ -55,7 +55,9 @@ final class NodeStatusReporter: NodeStatusSource {
             version: TidegateVersion.current, state: state.withLock { $0 }.rawValue,
             members: [.init(node: settings.nodeID, region: settings.region, state: "alive")],
             slots: await objects.slotStatus().map {
-                .init(slot: $0.slot.description, epoch: $0.epoch, n: $0.n, gateways: $0.gateways)
+                .init(
+                    slot: $0.slot.description, epoch: $0.epoch, n: $0.n, gateways: $0.gateways,
+                    holes: $0.holes.isEmpty ? nil : $0.holes)
             },
             outbox: .init(
                 captured: outbox.captured, acked: outbox.acknowledged, pending: outbox.pending, bytes: outbox.bytes,

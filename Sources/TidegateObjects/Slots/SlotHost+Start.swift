@@ -33,18 +33,17 @@ extension SlotHost: SlotClaimer.Target {
 
     func replay(_ object: LogObject) async throws(TidegateError) {
         for section in object.sections {
-            let mark = try await recovering(section.gateway)
-            guard let mark, mark < object.n, let storage = storages[section.gateway] else { continue }
+            // What its database holds already, it passes over.
+            guard let storage = try await recovering(section.gateway) else { continue }
             _ = try await storage.apply(n: object.n, epoch: object.epoch, section.entries)
             FaultPoint.duringReplay.reached()
         }
         upkeep?.note(object.n, crc: object.crc, gateways: object.sections.map(\.gateway))
     }
 
-    /// - Returns: up to where the gateway's database is applied; `nil` for a gateway that is gone, whose entries nobody
-    ///   will ever read.
-    private func recovering(_ uid: GatewayUID) async throws(TidegateError) -> LogIndex? {
-        if let storage = storages[uid] { return try await storage.state().appliedN }
+    /// - Returns: `nil` for a gateway that is gone, whose entries nobody will ever read.
+    private func recovering(_ uid: GatewayUID) async throws(TidegateError) -> (any GatewayStorage)? {
+        if let storage = storages[uid] { return storage }
         if upkeep?.absent.contains(uid) ?? false { return nil }
         guard try await world.registry.lookup(uid) != nil else {
             upkeep?.absent.insert(uid)
@@ -52,6 +51,6 @@ extension SlotHost: SlotClaimer.Target {
         }
         let storage = try await world.storage.open(uid, slot: slot, from: upkeep?.items[uid])
         storages[uid] = storage
-        return try await storage.state().appliedN
+        return storage
     }
 }

@@ -51,7 +51,21 @@ final class ServerProcess: Sendable {
     deinit { stop() }
 
     /// SIGSTOP and SIGCONT: a server that is there and says nothing.
-    func pause() { kill(pid, SIGSTOP) }
+    /// Returns once every thread stands still: until then the server may answer another call.
+    func pause() {
+        kill(pid, SIGSTOP)
+        for _ in 0..<2_000 where !stands { usleep(1_000) }
+    }
+
+    private var stands: Bool {
+        let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+        return tasks.allSatisfy { task in
+            // `pid (name) state …`; the name may hold anything.
+            let text = try? String(contentsOfFile: "/proc/\(pid)/task/\(task)/stat", encoding: .utf8)
+            return text?.split(separator: ")").last?.first { $0 != " " } == "T"
+        }
+    }
+
     func resume() { kill(pid, SIGCONT) }
 
     func stop() {
