@@ -101,14 +101,9 @@ package final class DataPlane: Sendable {
             return (running.channel, running.loops)
         }
         try? await channel?.close().get()
-        await withDiscardingTaskGroup { group in
-            for loop in loops {
-                group.addTask {
-                    let eventLoop = loop.eventLoop
-                    try? await eventLoop.flatSubmit { loop.value.drain(until: deadline) }.get()
-                }
-            }
-        }
+        // Every loop is told before any is waited for.
+        let drained = loops.map { loop in loop.eventLoop.flatSubmit { loop.value.drain(until: deadline) } }
+        for future in drained { try? await future.get() }
     }
 
     private static func configure(

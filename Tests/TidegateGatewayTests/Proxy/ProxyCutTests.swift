@@ -172,10 +172,13 @@ struct ProxyCutTests {
     func drain() async throws {
         let peers = Mutex<RawPeerBox?>(nil)
         let asked = AsyncStream.makeStream(of: Void.self)
-        try await ProxyStage.run(script: { peer, _, _ in
-            peers.withLock { $0 = RawPeerBox(peer) }
-            asked.continuation.yield()
-        }) { stage in
+        try await ProxyStage.run(
+            loops: 1,
+            script: { peer, _, _ in
+                peers.withLock { $0 = RawPeerBox(peer) }
+                asked.continuation.yield()
+            }
+        ) { stage in
             let (idle, client) = (try await stage.client(), try await stage.client())
             client.send(ProxyStage.post("/openai/x"))
             for await _ in asked.stream { break }

@@ -10,7 +10,7 @@ import TidegateCore
 final class ProxyStage: Sendable {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     /// The gateway's own loops: a provider or client that blocks must not hold them up, nor they it.
-    let gatewayGroup = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+    let gatewayGroup: MultiThreadedEventLoopGroup
     let directory = FakeDirectory()
     let capture = FakeCapture()
     let plane: DataPlane
@@ -18,9 +18,10 @@ final class ProxyStage: Sendable {
     let port: Int
 
     private init(
-        settings: DataPlaneSettings, script: @escaping RawServer.Script,
+        settings: DataPlaneSettings, loops: Int, script: @escaping RawServer.Script,
         onClose: @escaping @Sendable (RawPeer) -> Void
     ) async throws {
+        gatewayGroup = MultiThreadedEventLoopGroup(numberOfThreads: loops)
         server = try await RawServer.start(group, onClose: onClose, script: script)
         let base = "http://127.0.0.1:\(server.port)"
         plane = DataPlane(
@@ -34,13 +35,16 @@ final class ProxyStage: Sendable {
         port = try await plane.start(host: "127.0.0.1", port: 0, group: gatewayGroup).port ?? 0
     }
 
-    /// - Parameter script: what providers answer.
+    /// - Parameters:
+    ///   - loops: of the gateway. With one, what is seen of one connection holds for all.
+    ///   - script: what providers answer.
     static func run(
-        _ settings: DataPlaneSettings = DataPlaneSettings(), script: @escaping RawServer.Script = ok,
+        _ settings: DataPlaneSettings = DataPlaneSettings(), loops: Int = 2,
+        script: @escaping RawServer.Script = ok,
         onClose: @escaping @Sendable (RawPeer) -> Void = { _ in },
         _ body: (ProxyStage) async throws -> Void
     ) async throws {
-        let stage = try await ProxyStage(settings: settings, script: script, onClose: onClose)
+        let stage = try await ProxyStage(settings: settings, loops: loops, script: script, onClose: onClose)
         do { try await body(stage) } catch {
             await stage.stop()
             throw error
