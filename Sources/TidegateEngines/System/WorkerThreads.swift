@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Glibc
 internal import TidegateCore
 
@@ -98,14 +99,15 @@ final class WorkerThreads: @unchecked Sendable {
     }
 }
 
-/// Starts a thread that runs `body` and ends with it. `name` is for the error only.
+/// Starts a thread that runs `body` and ends with it. `name` is what `top -H` and `perf` show: 15 bytes of it.
 func startThread(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemFailure) -> pthread_t {
-    let box = Unmanaged.passRetained(ThreadBody(body: body))
+    let box = Unmanaged.passRetained(ThreadBody(name: String(name.prefix(15)), body: body))
     var thread = pthread_t()
     let code = pthread_create(
         &thread, nil,
         { argument in
             let start = Unmanaged<ThreadBody>.fromOpaque(argument!).takeRetainedValue()
+            Thread.current.name = start.name
             start.body()
             return nil
         }, box.toOpaque())
@@ -117,6 +119,7 @@ func startThread(name: String, _ body: @escaping @Sendable () -> Void) throws(Sy
 }
 
 private final class ThreadBody: Sendable {
+    let name: String
     let body: @Sendable () -> Void
-    init(body: @escaping @Sendable () -> Void) { self.body = body }
+    init(name: String, body: @escaping @Sendable () -> Void) { (self.name, self.body) = (name, body) }
 }

@@ -71,7 +71,6 @@ struct GuardProcess: EntryGuard {
                     continuation.resume(returning: .failure(error))
                 }
             }
-            thread.name = "guard"
             thread.start()
         }
         return try result.get()

@@ -9,8 +9,11 @@ package final class DatabaseThreads: Sendable {
     package init(label: String, count: Int) {
         let work = work
         for index in 0..<max(1, count) {
-            let thread = Thread { work.run() }
-            thread.name = "\(label)-\(index)"
+            let thread = Thread {
+                // On Linux only a thread itself can tell the kernel its name.
+                Thread.current.name = "\(label)-\(index)"
+                work.run()
+            }
             thread.stackSize = 4 << 20
             thread.start()
         }

@@ -36,8 +36,8 @@ package final class GatewayDatabases: GatewayStorageProvider {
         var limits = GatewayLog.Limits()
         limits.query = queryLimit
         self.limits = limits
-        applyThreads = DatabaseThreads(label: "apply", count: threads)
-        scanThreads = DatabaseThreads(label: "scan", count: threads)
+        applyThreads = DatabaseThreads(label: "tg-apply", count: threads)
+        scanThreads = DatabaseThreads(label: "tg-scan", count: threads)
     }
 
     package func open(

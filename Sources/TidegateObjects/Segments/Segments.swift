@@ -29,7 +29,7 @@ package final class Segments: Sendable {
         self.store = store
         self.settings = settings
         workFolder = "\(folder)/making"
-        threads = DatabaseThreads(label: "segments", count: max(1, settings.buildsMax))
+        threads = DatabaseThreads(label: "tg-segments", count: max(1, settings.buildsMax))
         cache = SegmentCache(
             folder: "\(folder)/segments", bootID: bootID, bytesMax: settings.cacheBytesMax, store: store,
             threads: threads)
