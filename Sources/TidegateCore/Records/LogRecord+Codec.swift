@@ -8,6 +8,22 @@ extension LogRecord {
         case requestType, requestContentType, responseContentType, userAgent, step, attempts, statusCode, outcome, usage
         case usageSource, cost, priceVersion, metadata, flags, requestBytes, responseBytes, requestBody, responseBody
         case requestObject, responseObject
+
+        /// What `read` takes at least.
+        var bytesMin: Int {
+            switch self {
+            case .id, .gateway: 16
+            case .usage: 5 * 8
+            case .startedAtMs, .cost, .flags, .requestBytes, .responseBytes: 8
+            case .durationMs, .latencyMs, .step, .attempts: 4
+            case .statusCode: 2
+            case .outcome, .usageSource: 1
+            case .eventID, .provider, .model, .modelType, .path, .method, .requestType, .requestContentType,
+                .responseContentType, .userAgent, .priceVersion, .metadata, .requestBody, .responseBody,
+                .requestObject, .responseObject:
+                0
+            }
+        }
     }
 
     package func encoded() -> [UInt8] {
@@ -50,23 +66,55 @@ extension LogRecord {
     /// - Throws: `.corrupt` when the bytes are not a record, or miss its id or gateway. The bodies share storage with
     ///   `bytes`.
     package init(encoded bytes: ArraySlice<UInt8>) throws(TidegateError) {
-        var reader = ByteReader(bytes)
-        let version: UInt8 = try reader.fixed()
-        guard version == Self.formatVersion else {
-            throw TidegateError(
-                .corrupt, "The record has format version \(version); this build reads \(Self.formatVersion).")
-        }
         self.init(id: RecordID(bits: 0), gateway: GatewayUID(bits: 0), startedAtMs: 0)
+        var reader = try Self.fields(of: bytes)
         var seen: (id: Bool, gateway: Bool) = (false, false)
         while !reader.isAtEnd {
-            let number: UInt8 = try reader.fixed()
-            var value = ByteReader(try reader.counted())
-            guard let field = Field(rawValue: number) else { continue }
+            guard case (let field?, var value) = try Self.next(&reader) else { continue }
             if field == .id { seen.id = true }
             if field == .gateway { seen.gateway = true }
             try read(field, from: &value)
         }
-        guard seen.id, seen.gateway else { throw TidegateError(.corrupt, "The record names no id or no gateway.") }
+        guard seen.id, seen.gateway else { throw Self.nameless }
+    }
+
+    /// Whose record `bytes` are, without making its texts.
+    ///
+    /// - Throws: `.corrupt` exactly when `init(encoded:)` does.
+    package static func names(
+        encoded bytes: ArraySlice<UInt8>
+    ) throws(TidegateError) -> (id: RecordID, gateway: GatewayUID) {
+        var reader = try fields(of: bytes)
+        var (id, gateway): (RecordID?, GatewayUID?)
+        while !reader.isAtEnd {
+            guard case (let field?, var value) = try next(&reader) else { continue }
+            switch field {
+            case .id: id = RecordID(bits: try value.fixed())
+            case .gateway: gateway = GatewayUID(bits: try value.fixed())
+            default: _ = try value.take(field.bytesMin)
+            }
+        }
+        guard let id, let gateway else { throw nameless }
+        return (id, gateway)
+    }
+
+    private static func fields(of bytes: ArraySlice<UInt8>) throws(TidegateError) -> ByteReader {
+        var reader = ByteReader(bytes)
+        let version: UInt8 = try reader.fixed()
+        guard version == formatVersion else {
+            throw TidegateError(
+                .corrupt, "The record has format version \(version); this build reads \(formatVersion).")
+        }
+        return reader
+    }
+
+    private static func next(_ reader: inout ByteReader) throws(TidegateError) -> (Field?, ByteReader) {
+        let number: UInt8 = try reader.fixed()
+        return (Field(rawValue: number), ByteReader(try reader.counted()))
+    }
+
+    private static var nameless: TidegateError {
+        TidegateError(.corrupt, "The record names no id or no gateway.")
     }
 
     private mutating func read(_ field: Field, from value: inout ByteReader) throws(TidegateError) {

@@ -18,6 +18,11 @@ package struct SlotBenchmark {
         package var cpuMicrosecondsPerRow: Double
         package var rawLoopCPUMicrosecondsPerRow: Double
         package var ratioToRawLoop: Double
+        /// Of `cpuMicrosecondsPerRow`, what the threads took that change the object's database: what the raw loop does.
+        package var applyMicrosecondsPerRow: Double
+        package var applyRatioToRawLoop: Double
+        /// Of all threads, by their names without number.
+        package var threadMicrosecondsPerRow: [String: Double]
         package var takeoverTailRows: Int
         package var takeoverSeconds: Double
         package var databaseBytesPerRow: Double
@@ -54,10 +59,12 @@ package struct SlotBenchmark {
             Array(rows.encoded.prefix(50_000)), file: folder + "/raw.db", cpuSeconds: Self.cpuSeconds)
         let rawMicroseconds = raw / Double(min(count, 50_000)) * 1e6
 
-        let (wall, cpu) = (ContinuousClock.now, Self.cpuSeconds())
+        let (wall, cpu, before) = (ContinuousClock.now, Self.cpuSeconds(), ThreadTimes.now())
         await Feeder(objects, uid, rows.encoded, stream: 1).feed(0..<count)
         let seconds = wall.duration(to: .now) / .seconds(1)
         let cpuMicroseconds = (Self.cpuSeconds() - cpu) / Double(count) * 1e6
+        let threads = ThreadTimes.now().since(before).mapValues { $0 / Double(count) * 1e6 }
+        let apply = threads["tg-apply"] ?? 0
         await objects.drain(within: .seconds(60))  // a snapshot of all of it
         let bytes = Self.bytes(under: state.objects)
 
@@ -79,6 +86,8 @@ package struct SlotBenchmark {
             engines: "\(engines.coordinationKind) + \(engines.storeKind)", rows: count, rowBytes: rows.bytesEach,
             seconds: seconds, rowsPerSecond: Double(count) / seconds, cpuMicrosecondsPerRow: cpuMicroseconds,
             rawLoopCPUMicrosecondsPerRow: rawMicroseconds, ratioToRawLoop: cpuMicroseconds / rawMicroseconds,
+            applyMicrosecondsPerRow: apply, applyRatioToRawLoop: apply / rawMicroseconds,
+            threadMicrosecondsPerRow: threads,
             takeoverTailRows: tailRows, takeoverSeconds: takeover, databaseBytesPerRow: Double(bytes) / Double(count))
     }
 

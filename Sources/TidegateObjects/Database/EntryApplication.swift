@@ -93,11 +93,12 @@ struct EntryApplication {
 
     private func insertBodies(_ record: LogRecord, lsn: LSN) throws {
         guard !record.requestBody.isEmpty || !record.responseBody.isEmpty else { return }
+        let db = db  // a closure that holds `self` would copy it
         try codec.pack(record) { form, bytes in
             var statement = try db.prepared("INSERT OR REPLACE INTO body VALUES(?, ?, ?)")
             statement.bind(lsn.stored)
             statement.bind(form.rawValue)
-            statement.bind(blob: bytes)
+            statement.bind(lent: bytes)
             try statement.run()
         }
     }

@@ -13,7 +13,11 @@ struct RollupBatch {
     }
 
     /// In the order of the table's columns behind the key; the last is a maximum, the others are sums.
-    private var sums: [Key: [Int64]] = [:]
+    private var sums: [[Int64]] = []
+    private var keys: [Key] = []
+    private var places: [Key: Int] = [:]
+    /// Of the newest row: the next one is mostly of the same kind.
+    private var last = 0
 
     mutating func add(_ record: LogRecord, createdAtMs: Int64) {
         let key = Key(
@@ -30,18 +34,23 @@ struct RollupBatch {
     }
 
     private mutating func add(_ row: [Int64], to key: Key) {
-        guard let known = sums[key] else {
-            sums[key] = row
-            return
+        if last >= keys.count || keys[last] != key {
+            last = places[key] ?? keys.count
+            if last == keys.count {
+                places[key] = last
+                keys.append(key)
+                return sums.append(row)
+            }
         }
-        sums[key] = row.indices.map { $0 == row.count - 1 ? max(known[$0], row[$0]) : known[$0].adding(row[$0]) }
+        for index in 0..<(row.count - 1) { sums[last][index] = sums[last][index].adding(row[index]) }
+        sums[last][row.count - 1] = max(sums[last][row.count - 1], row[row.count - 1])
     }
 
     /// Minutes go when the newest one is three days younger: that depends on nothing but what was applied.
     func write(_ db: Database) throws {
-        guard !sums.isEmpty else { return }
+        guard !keys.isEmpty else { return }
         var hours = RollupBatch()
-        for (key, values) in sums {
+        for (key, values) in zip(keys, sums) {
             var hour = key
             hour.minute = key.minute / 60 - (key.minute % 60 < 0 ? 1 : 0)
             hours.add(values, to: hour)
@@ -52,7 +61,7 @@ struct RollupBatch {
     }
 
     private func write(_ db: Database, _ upsert: String) throws {
-        for (key, values) in sums {
+        for (key, values) in zip(keys, sums) {
             var statement = try db.prepared(upsert)
             statement.bind(key.minute)
             statement.bind(key.provider)

@@ -54,3 +54,11 @@ enum RollupReads {
         milliseconds / step - (milliseconds % step < 0 ? 1 : 0)
     }
 }
+
+extension Int64 {
+    /// The nearest whole number, or the end of the range.
+    fileprivate init(clamping value: Double) {
+        let limit = 0x1p63
+        self = value.isNaN ? 0 : value >= limit ? .max : value <= -limit ? .min : Int64(value)
+    }
+}

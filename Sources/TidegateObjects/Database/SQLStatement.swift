@@ -59,6 +59,13 @@ struct SQLStatement {
         }
     }
 
+    /// - Parameter bytes: not copied: they must stay until the statement has run.
+    mutating func bind(lent bytes: UnsafeRawBufferPointer) {
+        guard !bytes.isEmpty else { return bind(blob: bytes) }
+        position += 1
+        sqlite3_bind_blob(handle, position, bytes.baseAddress, Int32(clamping: bytes.count), nil)
+    }
+
     mutating func bind(_ value: SQLValue) {
         switch value {
         case .null: bind(Int64?.none)
@@ -104,6 +111,18 @@ struct SQLColumns {
         guard let start = sqlite3_column_text(handle, column) else { return "" }
         let count = Int(sqlite3_column_bytes(handle, column))
         return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
+    }
+
+    /// The text's bytes where SQLite keeps them: gone with the row.
+    func withText<Value>(_ column: Int32, _ body: (UnsafeRawBufferPointer) throws -> Value) rethrows -> Value {
+        let start = sqlite3_column_text(handle, column)
+        return try body(UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
+    }
+
+    /// The blob's bytes where SQLite keeps them: gone with the row.
+    func withBlob<Value>(_ column: Int32, _ body: (UnsafeRawBufferPointer) throws -> Value) rethrows -> Value {
+        let start = sqlite3_column_blob(handle, column)
+        return try body(UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
     }
 
     func blob(_ column: Int32) -> [UInt8] {

@@ -41,6 +41,7 @@ struct BodyBlock: Equatable, Sendable {
 /// Writes a pack and its directory, rows in the order of their LSNs.
 struct BodyPackWriter {
     private let file: FileHandle
+    private let compressor = ZstandardCompressor(level: 3)
     private var plain: [UInt8] = []
     private var (first, last, rows) = (Int64(0), Int64(0), 0)
     private(set) var offset: Int64 = 0
@@ -63,7 +64,7 @@ struct BodyPackWriter {
 
     private mutating func flush(_ db: Database) throws {
         guard rows > 0 else { return }
-        let stored = try Zstandard.compress(plain, level: 3)
+        let stored = try compressor.compress(plain)
         try file.write(contentsOf: stored)
         try db.run(
             "INSERT INTO block VALUES(?, ?, ?, ?, ?, ?)",

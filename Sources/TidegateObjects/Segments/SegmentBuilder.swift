@@ -183,7 +183,7 @@ struct SegmentBuilder: Sendable {
         }
         guard isFilled else { return nil }
         try queue.close()
-        let written = try ZstandardFile.compress(file.path, into: compressed, level: 3)
+        let written = try ZstandardFile.compress(file.path, into: compressed)
         (description.crc, description.storedBytes) = (written.crc, UInt64(clamping: written.size))
         let size = try FileManager.default.attributesOfItem(atPath: file.path)[.size] as? UInt64
         description.fileBytes = size ?? 0

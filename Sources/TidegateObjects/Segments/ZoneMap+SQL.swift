@@ -1,49 +1,41 @@
 internal import GRDB
+internal import Glibc
 internal import TidegateCore
 
-/// Statistics from a segment's finished tables.
+/// Statistics from a segment's finished tables, in one pass over its rows: a statement for each would read and sort them
+/// again and again, and that was most of a seal's CPU.
 extension ZoneMap {
     /// - Returns: `nil` when there are no rows.
     static func measured(_ db: Database) throws -> ZoneMap? {
-        var rows: Int64 = 0
-        try db.run("SELECT count(*) FROM log") { rows = $0.integer(0) }
+        var (rows, ids) = (Int64(0), UInt128.max...UInt128.max)
+        var numbers = Number.allCases.map { _ in NumberMeasure() }
+        var texts = Text.allCases.map { _ in TextMeasure() }
+        var counts = counted.map { _ in CountMeasure() }
+        var flags = Flag.allCases.map { _ in Int64(0) }
+        let (firstText, firstFlag) = (2 + Int32(numbers.count), 2 + Int32(numbers.count + texts.count))
+        try db.runOnce("SELECT \(columns) FROM log", []) { row in
+            let id = RecordID(high: row.integer(0), low: row.integer(1)).bits
+            ids = rows == 0 ? id...id : min(ids.lowerBound, id)...max(ids.upperBound, id)
+            rows += 1
+            for index in numbers.indices { numbers[index].add(row.optionalInteger(2 + Int32(index))) }
+            for index in texts.indices { row.withText(firstText + Int32(index)) { texts[index].add($0) } }
+            for (index, number) in counted.enumerated() { counts[index].add(row.integer(1 + Int32(number.rawValue))) }
+            for index in flags.indices { flags[index] += row.integer(firstFlag + Int32(index)) }
+        }
         guard rows > 0 else { return nil }
-        var ids: ClosedRange<UInt128> = 0...0
-        let ends = ["", " DESC"].map {
-            "SELECT idHigh, idLow FROM log ORDER BY idHigh < 0\($0), idHigh\($0), idLow < 0\($0), idLow\($0) LIMIT 1"
-        }
-        try db.runOnce(ends[0], []) { row in
-            let least = RecordID(high: row.integer(0), low: row.integer(1)).bits
-            ids = least...UInt128.max
-        }
-        try db.runOnce(ends[1], []) { row in
-            ids = ids.lowerBound...RecordID(high: row.integer(0), low: row.integer(1)).bits
-        }
-        var texts: [Text: Values<[UInt8]>] = [:]
-        for text in Text.allCases { texts[text] = try values(of: text.column, db) }
-        var counts: [Number: Values<Int64>] = [:]
-        for number in [Number.status, .step] { counts[number] = try counted(number.expression, db) }
+        let bounds = zip(Text.allCases, texts).filter { bounded.contains($0.0) }
         return ZoneMap(
-            rows: rows, ids: ids, numbers: try numbers(db), reals: try reals(rows, db), texts: texts,
-            textBounds: try textBounds(db), counts: counts, flags: try flags(db))
+            rows: rows, ids: ids, numbers: Dictionary(pairs: Number.allCases, numbers.map(\.bounds)),
+            reals: try reals(rows, db), texts: Dictionary(pairs: Text.allCases, texts.map(\.values)),
+            textBounds: Dictionary(pairs: bounds.map(\.0), bounds.map(\.1.bounds)),
+            counts: Dictionary(pairs: counted, counts.map(\.values)), flags: Dictionary(pairs: Flag.allCases, flags))
     }
 
-    private static func numbers(_ db: Database) throws -> [Number: Bounds] {
-        let parts = Number.allCases.map { number in
-            let value = number.expression
-            return "count(*) - count(\(value)), min(\(value)), max(\(value)), total(\(value))"
-        }
-        var numbers: [Number: Bounds] = [:]
-        try db.runOnce("SELECT \(parts.joined(separator: ", ")) FROM log", []) { row in
-            for (index, number) in Number.allCases.enumerated() {
-                let column = Int32(index * 4)
-                numbers[number] = Bounds(
-                    absent: row.integer(column), min: row.integer(column + 1), max: row.integer(column + 2),
-                    sum: Int64(clamping: row.optionalReal(column + 3) ?? 0))
-            }
-        }
-        return numbers
-    }
+    private static let counted = [Number.status, .step]
+    private static let bounded = [Text.provider, .model, .modelType]
+    private static let columns =
+        (["idHigh", "idLow"] + Number.allCases.map(\.expression) + Text.allCases.map(\.column)
+        + Flag.allCases.map(\.expression)).joined(separator: ", ")
 
     private static func reals(_ rows: Int64, _ db: Database) throws -> [Real: RealBounds] {
         var reals: [Real: RealBounds] = [:]
@@ -55,49 +47,105 @@ extension ZoneMap {
         }
         return reals
     }
+}
 
-    /// - Returns: `nil` when there are too many.
-    private static func values(of column: String, _ db: Database) throws -> Values<[UInt8]>? {
-        var values: Values<[UInt8]> = [:]
-        var bytes = 0
-        try db.runOnce(
-            "SELECT \(column), count(*) FROM log GROUP BY \(column) LIMIT \(valuesMax + 1)", []
-        ) { row in
-            let text = row.blob(0)
-            values[text] = row.integer(1)
-            bytes += text.count
-        }
-        return values.count <= valuesMax && bytes <= textBytesMax ? values : nil
+private struct NumberMeasure {
+    private(set) var bounds = ZoneMap.Bounds(absent: 0, min: 0, max: 0, sum: 0)
+    private var isEmpty = true
+
+    mutating func add(_ value: Int64?) {
+        guard let value else { return bounds.absent += 1 }
+        bounds.min = isEmpty ? value : min(bounds.min, value)
+        bounds.max = isEmpty ? value : max(bounds.max, value)
+        bounds.sum = bounds.sum.adding(value)
+        isEmpty = false
+    }
+}
+
+/// The values of a number with few of them.
+private struct CountMeasure {
+    private var found: ZoneMap.Values<Int64>? = [:]
+    private var (last, repeats) = (Int64(0), Int64(0))
+
+    mutating func add(_ value: Int64) {
+        if value != last { gather() }
+        last = value
+        repeats += 1
     }
 
-    private static func counted(_ expression: String, _ db: Database) throws -> Values<Int64>? {
-        var values: Values<Int64> = [:]
-        try db.runOnce(
-            "SELECT \(expression), count(*) FROM log GROUP BY 1 LIMIT \(valuesMax + 1)", []
-        ) { values[$0.integer(0)] = $0.integer(1) }
-        return values.count <= valuesMax ? values : nil
+    /// `nil` when there are too many.
+    var values: ZoneMap.Values<Int64>? {
+        var copy = self
+        copy.gather()
+        return copy.found
     }
 
-    private static func textBounds(_ db: Database) throws -> [Text: TextBounds] {
-        var bounds: [Text: TextBounds] = [:]
-        for text in [Text.provider, .model, .modelType] {
-            try db.runOnce("SELECT min(\(text.column)), max(\(text.column)) FROM log", []) { row in
-                let found = TextBounds(min: row.text(0), max: row.text(1))
-                if found.min.utf8.count + found.max.utf8.count <= textBytesMax { bounds[text] = found }
+    private mutating func gather() {
+        guard repeats > 0, found != nil else { return }
+        found?[last, default: 0] += repeats
+        repeats = 0
+        if (found?.count ?? 0) > ZoneMap.valuesMax { found = nil }
+    }
+}
+
+/// The values of a text while they are few, and its bounds. Few are searched one by one: neighbours are mostly equal.
+private struct TextMeasure {
+    private var found: [(value: [UInt8], rows: Int64)] = []
+    private var (bytes, last) = (0, 0)
+    private var isTooMany = false
+    private var (least, greatest) = ([UInt8](), [UInt8]())
+    private var isEmpty = true
+
+    /// `nil` when there are too many.
+    var values: ZoneMap.Values<[UInt8]>? {
+        isTooMany ? nil : Dictionary(uniqueKeysWithValues: found.map { ($0.value, $0.rows) })
+    }
+
+    /// `nil` when they are too long.
+    var bounds: ZoneMap.TextBounds? {
+        guard least.count + greatest.count <= ZoneMap.textBytesMax else { return nil }
+        return .init(min: String(decoding: least, as: UTF8.self), max: String(decoding: greatest, as: UTF8.self))
+    }
+
+    mutating func add(_ text: UnsafeRawBufferPointer) {
+        if !isTooMany {
+            if last < found.count, text.isSame(as: found[last].value) { return found[last].rows += 1 }
+            if let index = found.firstIndex(where: { text.isSame(as: $0.value) }) {
+                last = index
+                return found[index].rows += 1
             }
+            (last, bytes) = (found.count, bytes + text.count)
+            found.append((Array(text), 1))
+            isTooMany = found.count > ZoneMap.valuesMax || bytes > ZoneMap.textBytesMax
         }
-        return bounds
+        if isEmpty || text.precedes(least) { least = Array(text) }
+        if isEmpty || !text.precedes(greatest) && !text.isSame(as: greatest) { greatest = Array(text) }
+        isEmpty = false
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func isSame(as other: [UInt8]) -> Bool { count == other.count && order(to: other) == 0 }
+
+    fileprivate func precedes(_ other: [UInt8]) -> Bool {
+        let order = order(to: other)
+        return order < 0 || order == 0 && count < other.count
     }
 
-    private static func flags(_ db: Database) throws -> [Flag: Int64] {
-        let parts = Flag.allCases.map { "total(\($0.expression))" }
-        var flags: [Flag: Int64] = [:]
-        try db.runOnce("SELECT \(parts.joined(separator: ", ")) FROM log", []) { row in
-            for (index, flag) in Flag.allCases.enumerated() {
-                flags[flag] = Int64(clamping: row.optionalReal(Int32(index)) ?? 0)
-            }
+    /// Of the bytes that both have.
+    private func order(to other: [UInt8]) -> Int32 {
+        other.withUnsafeBytes { other in
+            guard let mine = baseAddress, let its = other.baseAddress else { return 0 }
+            return memcmp(mine, its, Swift.min(count, other.count))
         }
-        return flags
+    }
+}
+
+extension Dictionary {
+    /// Keys whose value is absent are left out.
+    fileprivate init(pairs keys: [Key], _ values: [Value?]) {
+        self = [:]
+        for (key, value) in zip(keys, values) { self[key] = value }
     }
 }
 
@@ -140,13 +188,5 @@ extension ZoneMap.Flag {
         case .authenticated: "((log.flags & \(LogRecord.Flags.authenticated.rawValue)) <> 0)"
         case .compatibility: "((log.flags & \(LogRecord.Flags.compatibility.rawValue)) <> 0)"
         }
-    }
-}
-
-extension Int64 {
-    /// The nearest whole number, or the end of the range.
-    init(clamping value: Double) {
-        let limit = 0x1p63
-        self = value.isNaN ? 0 : value >= limit ? .max : value <= -limit ? .min : Int64(value)
     }
 }

@@ -57,9 +57,9 @@ extension SlotHost {
         }
         let stream = item.batch.stream
         let (sequence, overflow) = item.batch.firstSequence.addingReportingOverflow(UInt64(item.next))
-        let record = try? LogRecord(encoded: payload)
-        let isValid = record?.gateway == room.uid && !overflow && sequence > 0
-        let id = record?.id ?? RecordID(bits: 0)
+        let names = try? LogRecord.names(encoded: payload)
+        let isValid = names?.gateway == room.uid && !overflow && sequence > 0
+        let id = names?.id ?? RecordID(bits: 0)
         var decision = room.admission.admit(stream, sequence: sequence, id: id, refusal: isValid ? nil : .invalid)
         if decision == .noRoom {
             if let stop = makeRoom(room, waiting: item.rest.count) { return stop }
@@ -74,6 +74,7 @@ extension SlotHost {
         case .skip(let reason):
             world.metrics.skipped.increment()
             // Its bodies may be there already: once the refusal is committed, no row will ever name them (A34).
+            let record = try? LogRecord(encoded: payload)
             for key in [record?.requestObject ?? "", record?.responseObject ?? ""] where !key.isEmpty {
                 if world.keys.bodyPlace(key)?.gateway == room.uid { open.refuse(body: key) }
             }

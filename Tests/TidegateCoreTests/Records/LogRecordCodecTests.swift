@@ -17,24 +17,29 @@ struct LogRecordCodecTests {
         #expect(try LogRecord(encoded: bytes[...]) == record)
     }
 
-    @Test("damaged bytes give a record or an error, never a trap", arguments: UInt64(0)..<20)
+    @Test("damaged bytes give a record or an error, never a trap, and their names alone the same", arguments: UInt64(0)..<20)
     func damaged(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let whole = Self.record(seed: seed).encoded()
-        for end in 0..<whole.count { _ = try? LogRecord(encoded: whole[..<end]) }
+        for end in 0..<whole.count { agree(whole[..<end]) }
         for _ in 0..<500 {
             var bytes = whole
             for _ in 0..<Int.random(in: 1...4, using: &generator) {
                 bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8(truncatingIfNeeded: generator.next())
             }
-            _ = try? LogRecord(encoded: bytes[...])
+            agree(bytes[...])
         }
         for _ in 0..<500 {
             let noise = (0..<Int.random(in: 0..<80, using: &generator)).map { _ in
                 UInt8(truncatingIfNeeded: generator.next())
             }
-            _ = try? LogRecord(encoded: ([1] + noise)[...])
+            agree(([1] + noise)[...])
         }
+    }
+
+    private func agree(_ bytes: ArraySlice<UInt8>) {
+        let (whole, names) = (try? LogRecord(encoded: bytes), try? LogRecord.names(encoded: bytes))
+        #expect(whole?.id == names?.id && whole?.gateway == names?.gateway)
     }
 
     @Test("a record without id or gateway, or of another version, is refused")
