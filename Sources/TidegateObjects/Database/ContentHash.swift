@@ -25,14 +25,11 @@ enum ContentHash {
             for column in 0..<3 as Range<Int32> { hash.add(bytes: row.blob(column)) }
         }
         hash.add("body")
-        try db.runOnce(
-            """
-            SELECT body.lsn, codec, content, keptRequest + keptResponse FROM body JOIN log ON log.lsn = body.lsn
-            ORDER BY body.lsn
-            """, []
-        ) { row in
-            hash.add(row.value(0))
-            hash.add(bytes: try BodyCodec.unpack(row.integer(1), row.blob(2), count: Int(row.integer(3))))
+        try db.runOnce("SELECT \(HotBodyBlock.columns) FROM body ORDER BY first", []) { row in
+            try HotBodyBlock.read(row).forEach { lsn, bytes in
+                hash.add(.integer(lsn))
+                hash.add(bytes: Array(bytes))
+            }
         }
         return hash.finalize().map { byte in
             let digits = String(byte, radix: 16)

@@ -2,7 +2,7 @@ internal import GRDB
 
 /// The tables of one gateway's database. The file is a cache of the log: another version is thrown away and replayed.
 enum DatabaseSchema {
-    static let version: Int64 = 3
+    static let version: Int64 = 4
 
     static func create(_ db: Database) throws {
         for statement in tables { try db.execute(sql: statement) }
@@ -19,7 +19,7 @@ enum DatabaseSchema {
         "CREATE INDEX log_created ON log(createdAt)",
         "CREATE UNIQUE INDEX log_id ON log(idHigh, idLow)",
         "CREATE INDEX log_errors ON log(createdAt) WHERE success = 0",
-        "CREATE TABLE body(lsn INTEGER PRIMARY KEY, codec INTEGER NOT NULL, content BLOB NOT NULL)",
+        HotBodyBlock.table,
         overlay(),
         """
         CREATE TABLE orphan_overlay(

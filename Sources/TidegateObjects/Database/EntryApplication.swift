@@ -16,6 +16,7 @@ struct EntryApplication {
     var meta: DatabaseMeta
     private var marks: [StreamID: StreamMark] = [:]
     private var rollups = RollupBatch()
+    private var bodies = HotBodyWriter()
     /// Rows of the segments that were asked for last.
     var knownRuns: [Int64: LSNRuns] = [:]
 
@@ -29,6 +30,8 @@ struct EntryApplication {
     mutating func apply(_ committed: CommittedEntry) throws {
         guard !meta.isDeleted else { return }
         if committed.isPoison { return try setAside(committed) }
+        // What removes or reads bodies finds those of the rows before it.
+        if case .record = committed.entry {} else { try bodies.flush(codec, db) }
         switch committed.entry {
         case .record(let stream, let sequence, let id, let receivedAtMs, let payload):
             advance(stream, to: StreamMark(sequence: sequence, id: id))
@@ -60,6 +63,7 @@ struct EntryApplication {
                     .integer(mark.id.high), .integer(mark.id.low),
                 ])
         }
+        try bodies.flush(codec, db)
         try rollups.write(db)
         (meta.appliedN, meta.epoch) = (n, epoch)
         try meta.write(db)
@@ -85,22 +89,10 @@ struct EntryApplication {
         guard try RowColumns.insert(record, lsn: lsn, createdAtMs: shown, receivedAtMs: receivedAtMs, into: db) else {
             return try quarantine(payload, lsn: lsn, reason: "A row with this id exists already.")
         }
-        try insertBodies(record, lsn: lsn)
+        try bodies.append([record.requestBody, record.responseBody], lsn: lsn.stored, codec, db)
         rollups.add(record, createdAtMs: shown)
         meta.live += 1
         if meta.orphans > 0 { try adoptOrphan(id, lsn: lsn) }
-    }
-
-    private func insertBodies(_ record: LogRecord, lsn: LSN) throws {
-        guard !record.requestBody.isEmpty || !record.responseBody.isEmpty else { return }
-        let db = db  // a closure that holds `self` would copy it
-        try codec.pack(record) { form, bytes in
-            var statement = try db.prepared("INSERT OR REPLACE INTO body VALUES(?, ?, ?)")
-            statement.bind(lsn.stored)
-            statement.bind(form.rawValue)
-            statement.bind(lent: bytes)
-            try statement.run()
-        }
     }
 
     private mutating func setAside(_ committed: CommittedEntry) throws {
@@ -162,21 +154,23 @@ struct EntryApplication {
 
     /// Rollups stay: they say what passed through, not what is kept.
     private mutating func delete(_ lsns: [UInt64], at lsn: LSN) throws {
-        for row in lsns {
-            let place = SQLValue.integer(Int64(clamping: row))
-            guard try removeHotRows("lsn = ?", [place], at: lsn) > 0 else {
-                try bury(Int64(clamping: row), at: lsn)
+        var hot: [Int64] = []
+        for row in lsns.map({ Int64(clamping: $0) }) {
+            guard try removeHotRows("lsn = ?", [.integer(row)], at: lsn) > 0 else {
+                try bury(row, at: lsn)
                 continue
             }
-            try db.run("DELETE FROM body WHERE lsn = ?", [place])
-            try db.run("DELETE FROM overlay WHERE lsn = ?", [place])
+            hot.append(row)
+            try db.run("DELETE FROM overlay WHERE lsn = ?", [.integer(row)])
         }
+        try HotBodyBlock.remove(hot.sorted(), codec, db)
     }
 
     private mutating func evict(through: UInt64, at lsn: LSN) throws {
         let end = try evictSegments(through: Int64(clamping: through), at: lsn)
         _ = try removeHotRows("lsn <= ?", [.integer(end)], at: lsn)
-        for table in ["body", "overlay", "quarantine"] {
+        try HotBodyBlock.remove(0...max(0, end), codec, db)
+        for table in ["overlay", "quarantine"] {
             try db.run("DELETE FROM \(table) WHERE lsn <= ?", [.integer(end)])
         }
     }

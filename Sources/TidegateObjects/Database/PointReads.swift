@@ -14,13 +14,16 @@ enum PointReads {
 
     /// Both bodies in a row; `nil` when none was kept.
     static func bodies(of row: LogRow, _ db: Database) throws -> [UInt8]? {
-        var stored: (form: Int64, content: [UInt8])?
-        try db.run("SELECT codec, content FROM body WHERE lsn = ?", [.integer(row.lsn.stored)]) {
-            stored = ($0.integer(0), $0.blob(1))
+        var found: [UInt8]?
+        try HotBodyBlock.around(row.lsn.stored, db)?.forEach { lsn, bytes in
+            if lsn == row.lsn.stored { found = Array(bytes) }
         }
-        guard let stored else { return nil }
+        guard let found else { return nil }
         let (count, overflow) = row.keptRequestBytes.addingReportingOverflow(row.keptResponseBytes)
-        return try BodyCodec.unpack(stored.form, stored.content, count: overflow ? -1 : count)
+        guard !overflow, found.count == count else {
+            throw TidegateError(.corrupt, "The stored bodies do not fit their row.")
+        }
+        return found
     }
 }
 

@@ -29,11 +29,13 @@ package enum RawInsertLoop {
                         _ = try RowColumns.insert(
                             record, lsn: lsn, createdAtMs: record.startedAtMs, receivedAtMs: record.startedAtMs,
                             into: db)
-                        var body = try db.prepared("INSERT OR REPLACE INTO body VALUES(?, ?, ?)")
+                        var body = try db.prepared("INSERT OR REPLACE INTO body VALUES(?, ?, 0, 0, '', ?)")
                         body.bind(lsn.stored)
-                        body.bind(0 as Int64)
-                        (record.requestBody + record.responseBody).withUnsafeBytes { body.bind(blob: $0) }
-                        try body.run()
+                        body.bind(lsn.stored)
+                        try (record.requestBody + record.responseBody).withUnsafeBytes {
+                            body.bind(lent: $0)
+                            try body.run()
+                        }
                     }
                     return .commit
                 }

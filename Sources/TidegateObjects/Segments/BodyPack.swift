@@ -57,6 +57,12 @@ struct BodyPackWriter {
         plain.append(contentsOf: bodies)
     }
 
+    /// A block that is packed already.
+    mutating func append(_ stored: [UInt8], raw: Int, _ range: ClosedRange<Int64>, _ db: Database) throws {
+        try flush(db)
+        try write(stored, raw: raw, range, db)
+    }
+
     mutating func finish(_ db: Database) throws {
         try flush(db)
         try file.close()
@@ -64,17 +70,20 @@ struct BodyPackWriter {
 
     private mutating func flush(_ db: Database) throws {
         guard rows > 0 else { return }
-        let stored = try compressor.compress(plain)
+        try write(try compressor.compress(plain), raw: plain.count, first...last, db)
+        plain.removeAll(keepingCapacity: true)
+        rows = 0
+    }
+
+    private mutating func write(_ stored: [UInt8], raw: Int, _ range: ClosedRange<Int64>, _ db: Database) throws {
         try file.write(contentsOf: stored)
         try db.run(
             "INSERT INTO block VALUES(?, ?, ?, ?, ?, ?)",
             [
-                .integer(first), .integer(last), .integer(offset), .integer(Int64(stored.count)),
-                .integer(Int64(plain.count)), .integer(Int64(CRC32C.checksum(stored))),
+                .integer(range.lowerBound), .integer(range.upperBound), .integer(offset), .integer(Int64(stored.count)),
+                .integer(Int64(raw)), .integer(Int64(CRC32C.checksum(stored))),
             ])
         offset += Int64(stored.count)
-        plain.removeAll(keepingCapacity: true)
-        rows = 0
     }
 }
 

@@ -14,7 +14,8 @@ extension EntryApplication {
         guard UInt64(missing.count) < runs.count else { return try discard(segment.ownKeys, at: lsn) }
         let range = [SQLValue.integer(Int64(clamping: first)), .integer(Int64(clamping: last))]
         for row in missing { try db.run("INSERT INTO tombstone VALUES(?)", [.integer(Int64(clamping: row))]) }
-        for table in ["log", "body"] { try db.run("DELETE FROM \(table) WHERE lsn BETWEEN ? AND ?", range) }
+        try db.run("DELETE FROM log WHERE lsn BETWEEN ? AND ?", range)
+        try HotBodyBlock.remove(Int64(clamping: first)...Int64(clamping: last), codec, db)
         try insert(segment, runs, tombstones: missing.count, at: lsn)
     }
 

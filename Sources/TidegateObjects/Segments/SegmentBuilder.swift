@@ -68,16 +68,24 @@ struct SegmentBuilder: Sendable {
             try db.run(
                 "INSERT INTO main.overlay SELECT * FROM a0.overlay WHERE lsn <= ? AND lsn IN (SELECT lsn FROM main.log)",
                 range)
-            try db.runOnce(
-                """
-                SELECT b.lsn, b.codec, b.content, l.keptRequest + l.keptResponse FROM a0.body b
-                    JOIN main.log l ON l.lsn = b.lsn ORDER BY b.lsn
-                """, []
-            ) { row in
-                let bodies = try BodyCodec.unpack(row.integer(1), row.blob(2), count: Int(clamping: row.integer(3)))
-                try pack.append(bodies, lsn: row.integer(0), db)
+            try db.runOnce("SELECT \(HotBodyBlock.columns) FROM a0.body WHERE first <= ? ORDER BY first", range) {
+                try append(try HotBodyBlock.read($0), through: end, to: &pack, db)
             }
             return asOf
+        }
+    }
+
+    /// A block that is full enough is taken over as it is; others are packed anew, together.
+    private func append(
+        _ block: HotBodyBlock, through end: Int64, to pack: inout BodyPackWriter, _ db: Database
+    ) throws {
+        guard let first = block.rows.first?.lsn, let last = block.rows.last?.lsn else { return }
+        let isFull = block.rows.count >= BodyBlock.rowsMax / 2 || block.raw >= BodyBlock.bytesMax / 2
+        if isFull, last <= end, block.form == BodyCodec.Form.zstd.rawValue {
+            return try pack.append(block.content, raw: block.raw, first...last, db)
+        }
+        try block.forEach { lsn, bytes in
+            if lsn <= end { try pack.append(Array(bytes), lsn: lsn, db) }
         }
     }
 
