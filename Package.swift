@@ -53,6 +53,7 @@ let package = Package(
     targets: [
         // C libraries of the system. `make deps` installs the -dev packages.
         .systemLibrary(name: "CLMDB", providers: [.apt(["liblmdb-dev"])]),
+        .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
 
@@ -66,7 +67,7 @@ let package = Package(
                 "TidegateCore", "CLMDB", asyncHTTPClient, crypto, logging, metrics, nio("NIOCore"), nio("NIOHTTP1"),
                 nio("NIOPosix"),
             ]),
-        house("TidegateObjects", ["TidegateCore", "CZstd", crypto, grdb, grdbSQLite, logging, metrics]),
+        house("TidegateObjects", ["TidegateCore", "CSQLite", "CZstd", crypto, grdb, grdbSQLite, logging, metrics]),
         house("TidegateCluster", ["TidegateCore", logging, serviceLifecycle]),
         house(
             "TidegateGateway",

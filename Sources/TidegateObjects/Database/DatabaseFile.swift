@@ -46,6 +46,7 @@ struct DatabaseFile: Sendable {
     ///
     /// - Parameter isPinned: a transaction may stay open from one access to the next.
     func connect(readOnly: Bool, isPinned: Bool = false) throws -> DatabaseQueue {
+        SQLiteLibrary.configure()
         var configuration = Configuration()
         configuration.readonly = readOnly
         configuration.allowsUnsafeTransactions = isPinned

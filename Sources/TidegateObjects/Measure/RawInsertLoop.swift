@@ -10,6 +10,7 @@ package enum RawInsertLoop {
     package static func run(_ rows: [[UInt8]], file path: String, cpuSeconds: () -> Double) throws -> Double {
         var records: [LogRecord] = []
         for row in rows { records.append(try LogRecord(encoded: row[...])) }
+        SQLiteLibrary.configure()
         var configuration = Configuration()
         configuration.prepareDatabase { db in
             try db.execute(sql: "PRAGMA page_size = 16384")

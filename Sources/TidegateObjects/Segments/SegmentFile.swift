@@ -21,6 +21,7 @@ struct SegmentFile {
     /// A new file: what was there is removed. Nothing is synced: it is uploaded before anybody relies on it.
     func create() throws -> DatabaseQueue {
         remove()
+        SQLiteLibrary.configure()
         var configuration = Configuration()
         configuration.label = "tidegate.segment"
         configuration.prepareDatabase { db in
@@ -61,6 +62,7 @@ struct SegmentFile {
     }
 
     func connect() throws -> DatabaseQueue {
+        SQLiteLibrary.configure()
         var configuration = Configuration()
         configuration.readonly = true
         configuration.label = "tidegate.segment"
