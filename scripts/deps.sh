@@ -5,7 +5,9 @@ set -euo pipefail
 case "${1:-build}" in
     build) packages=(libsqlite3-dev liblmdb-dev libzstd-dev libxxhash-dev curl) ;;
     test)
-        packages=(libsqlite3-dev liblmdb-dev libzstd-dev libxxhash-dev curl python3 python3-venv shellcheck etcd-server)
+        packages=(
+            libsqlite3-dev liblmdb-dev libzstd-dev libxxhash-dev curl python3 python3-venv shellcheck etcd-server chromium
+            chromium-driver)
         ;;
     bench) packages=(libsqlite3-dev liblmdb-dev libzstd-dev libxxhash-dev curl python3 python3-venv nginx-light wrk) ;;
     *) echo "usage: scripts/deps.sh [build|test|bench]" >&2; exit 64 ;;
@@ -28,7 +30,8 @@ for package in "${packages[@]}"; do
         python3) command -v python3 >/dev/null || missing+=("$package") ;;
         python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=("$package") ;;
         etcd-server) command -v etcd >/dev/null || missing+=("$package") ;;
-        curl | wrk | shellcheck) command -v "$package" >/dev/null || missing+=("$package") ;;
+        chromium-driver) command -v chromedriver >/dev/null || missing+=("$package") ;;
+        curl | wrk | shellcheck | chromium) command -v "$package" >/dev/null || missing+=("$package") ;;
         *) [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package") ;;
     esac
 done

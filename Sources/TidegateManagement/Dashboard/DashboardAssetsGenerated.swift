@@ -94,10 +94,17 @@ export const api = {
   async gateways(account) {
     return (await envelope(`${base(account)}?per_page=100`)).result.map((gateway) => gateway.id);
   },
-  list(account, gateway, filters) {
-    const query = new URLSearchParams({ per_page: "50", order_by_direction: "desc" });
+  // `cursor` continues behind an earlier page.
+  list(account, gateway, { filters, search, cursor }) {
+    const query = new URLSearchParams({ per_page: "50", order_by: "created_at", order_by_direction: "desc" });
     if (filters.length) query.set("filters", JSON.stringify(filters));
+    if (search) query.set("search", search);
+    if (cursor) query.set("cursor", cursor);
     return envelope(`${logs(account, gateway)}?${query}`);
+  },
+  async sums(account, gateway, { from, to, step }) {
+    const query = new URLSearchParams({ from: from.toISOString(), to: to.toISOString(), step });
+    return (await envelope(`${base(account)}/${encodeURIComponent(gateway)}/analytics?${query}`)).result;
   },
   async row(account, gateway, id) {
     return (await envelope(`${logs(account, gateway)}/${id}`)).result;
@@ -173,6 +180,15 @@ button { cursor: pointer; }
 button[aria-pressed="true"] { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); }
 .card button { margin-top: .8rem; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+.totals { display: grid; grid-template-columns: minmax(0, 2fr) minmax(0, 1fr); gap: .2rem 1.5rem; margin: 1rem 0 .5rem; }
+.totals h2 { grid-column: 1 / -1; }
+.figures { display: flex; flex-wrap: wrap; gap: .3rem 1.8rem; }
+.figures dd { font-size: 1.15rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+.chart { width: 100%; height: 3rem; border-bottom: 1px solid var(--line); }
+.calls { fill: var(--accent); }
+.errors { fill: var(--bad); }
+.pages { display: flex; gap: .5rem; margin-top: .8rem; }
+button:disabled { opacity: .5; cursor: default; }
 .columns { display: grid; grid-template-columns: minmax(0, 1fr); gap: 1rem; }
 @media (min-width: 80rem) { .columns:has(section:not([hidden])) { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); } }
 .scroll { overflow-x: auto; }
@@ -190,50 +206,87 @@ pre { max-height: 22rem; overflow: auto; padding: .6rem; border: 1px solid var(-
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; } }
 
 """####),
+        (path: "views/filters.js", text: ####"""
+// What is asked for: the form above the list.
+import { element, field } from "/assets/lib/dom.js";
+
+const TIMES = [["Any time", 0], ["Last 15 minutes", 15], ["Last hour", 60], ["Last day", 1440], ["Last 30 days", 43200]];
+
+const options = (list) => list.map(([text, value]) => element("option", { value }, text));
+
+// `changed` is called with every change but that of the account or the gateway.
+export function make(changed) {
+  const success = element("select", {}, ...options([["All", ""], ["Success", "true"], ["Error", "false"]]));
+  const time = element("select", {}, ...options(TIMES));
+  const provider = element("input", { placeholder: "any, or its whole name" });
+  const model = element("input", { placeholder: "any, or a part of it" });
+  const status = element("input", { placeholder: "any", inputmode: "numeric", size: "5" });
+  const search = element("input", { type: "search", placeholder: "text in any column" });
+  for (const input of [success, time]) input.addEventListener("change", changed);
+  for (const input of [provider, model, status, search]) input.addEventListener("input", changed);
+
+  return {
+    fields: [
+      field("Result", success), field("Time", time), field("Provider", provider), field("Model", model),
+      field("Status", status), field("Search", search),
+    ],
+    // As the API takes it.
+    query() {
+      const filters = [];
+      const add = (key, operator, value) => value && filters.push({ key, operator, value: [value] });
+      add("success", "eq", success.value);
+      add("provider", "eq", provider.value.trim());
+      add("model", "contains", model.value.trim());
+      add("status_code", "eq", status.value.trim());
+      const minutes = Number(time.value);
+      if (minutes) add("created_at", "gt", new Date(Date.now() - minutes * 60000).toISOString());
+      return { filters, search: search.value.trim() };
+    },
+  };
+}
+
+"""####),
         (path: "views/logs.js", text: ####"""
-// The newest rows of one gateway, asked for again every two seconds.
+// The rows of one gateway, newest first, a page at a time. The first page is asked for again every two seconds.
 import { Refused } from "/assets/lib/api.js";
 import { element, field } from "/assets/lib/dom.js";
 import { money, number, time } from "/assets/lib/format.js";
+import { make as makeFilters } from "/assets/views/filters.js";
 import { render as renderRow } from "/assets/views/row.js";
+import { render as renderTotals } from "/assets/views/totals.js";
 
 const COLUMNS = ["Time", "Result", "Provider", "Model", "Tokens in", "Tokens out", "Cost", "Duration", ""];
+
+const FIRST = { number: 1, query: null, cursor: null, next: null };
 
 export function render(root, { api }) {
   const account = element("input", { value: "default", list: "accounts" });
   const accounts = element("datalist", { id: "accounts" });
   const gateway = element("select");
-  const success = element(
-    "select", {}, element("option", { value: "" }, "All"), element("option", { value: "true" }, "Success"),
-    element("option", { value: "false" }, "Error"));
-  const provider = element("input", { placeholder: "any, or its whole name" });
-  const model = element("input", { placeholder: "any, or a part of it" });
+  const filters = makeFilters(() => toNewest());
+  const newest = element("button", { type: "button", disabled: true }, "Newest");
+  const older = element("button", { type: "button", disabled: true }, "Older");
+  const totals = element("section", { "aria-label": "Totals", class: "totals", hidden: true });
   const note = element("p", { role: "status", "aria-live": "polite" });
   const body = element("tbody");
   const detail = element("section", { "aria-label": "Details", hidden: true });
   const table = element(
-    "table", {}, element("caption", {}, "Newest calls"),
+    "table", {}, element("caption", {}, "Calls"),
     element("thead", {}, element("tr", {}, ...COLUMNS.map((name) => element("th", { scope: "col" }, name)))), body);
   root.replaceChildren(
     element(
       "form", { class: "filters", "aria-label": "Filters" }, field("Account", account), accounts,
-      field("Gateway", gateway), field("Result", success), field("Provider", provider), field("Model", model)),
-    note, element("div", { class: "columns" }, element("div", { class: "scroll" }, table), detail));
+      field("Gateway", gateway), ...filters.fields),
+    totals, note,
+    element("div", { class: "columns" }, element("div", { class: "scroll" }, table), detail),
+    element("nav", { class: "pages", "aria-label": "Pages" }, newest, older));
   root.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
 
   let timer = 0;
+  let page = { ...FIRST };
   let asked = 0;
   let shown = "";
   let stopped = false;
-
-  function filters() {
-    const all = [];
-    const add = (key, operator, value) => value && all.push({ key, operator, value: [value] });
-    add("success", "eq", success.value);
-    add("provider", "eq", provider.value.trim());
-    add("model", "contains", model.value.trim());
-    return all;
-  }
 
   function line(row) {
     const open = element("button", { type: "button", "aria-label": `Details of ${row.id}` }, "Open");
@@ -258,15 +311,21 @@ export function render(root, { api }) {
     const mine = ++asked;
     try {
       if (gateway.value) {
-        const page = await api.list(account.value, gateway.value, filters());
+        // Older pages go on with the question of the first: its time does not move with the clock.
+        const query = page.query ?? filters.query();
+        const answer = await api.list(account.value, gateway.value, { ...query, cursor: page.cursor });
         if (mine !== asked || stopped) return;
         // Unchanged rows stay as they are: the focus is in one of them.
-        const text = JSON.stringify(page.result);
+        const text = JSON.stringify(answer.result);
         if (text !== shown) {
           shown = text;
-          body.replaceChildren(...page.result.map(line));
+          body.replaceChildren(...answer.result.map(line));
         }
-        say(`${page.result_info.total_count} calls match; the newest 50 are shown`);
+        page.next = answer.result_info.cursor ? { query, cursor: answer.result_info.cursor } : null;
+        older.disabled = !page.next;
+        newest.disabled = page.number === 1;
+        say(count(answer));
+        if (page.number === 1) await showTotals(mine);
       } else {
         say("No gateway to show: this account has none.");
       }
@@ -274,7 +333,28 @@ export function render(root, { api }) {
       if (stopped || mine !== asked) return;
       say(why(error));
     }
-    if (!stopped && mine === asked) timer = setTimeout(refresh, 2000);
+    // Older pages do not change by themselves.
+    if (!stopped && mine === asked && page.number === 1) timer = setTimeout(refresh, 2000);
+  }
+
+  function count(answer) {
+    const { total_count: total, partial, total_count_exact: isExact } = answer.result_info;
+    const matches = `${isExact === false ? "More than " : ""}${number(total)} calls match`;
+    const rest = partial ? "; not all were searched: narrow the question or go on with Older" : "";
+    return `${matches}; page ${page.number}, ${answer.result.length} shown${rest}`;
+  }
+
+  async function showTotals(mine) {
+    const part = element("div");
+    await renderTotals(part, { api, account: account.value, gateway: gateway.value });
+    if (mine !== asked || stopped) return;
+    totals.replaceChildren(...part.childNodes);
+    totals.hidden = false;
+  }
+
+  function toNewest() {
+    page = { ...FIRST };
+    refresh();
   }
 
   // Said again only when it changes: a screen reader reads it each time.
@@ -289,8 +369,10 @@ export function render(root, { api }) {
 
   function startOver() {
     shown = "";
+    page = { ...FIRST };
     body.replaceChildren();
     detail.hidden = true;
+    totals.hidden = true;
   }
 
   async function loadGateways() {
@@ -327,8 +409,12 @@ export function render(root, { api }) {
     startOver();
     refresh();
   });
-  success.addEventListener("change", refresh);
-  for (const input of [provider, model]) input.addEventListener("input", refresh);
+  newest.addEventListener("click", toNewest);
+  older.addEventListener("click", () => {
+    if (!page.next) return;
+    page = { number: page.number + 1, ...page.next, next: null };
+    refresh();
+  });
   start();
   return () => {
     stopped = true;
@@ -423,6 +509,63 @@ export function render(root, { onSignedIn }) {
   });
   root.replaceChildren(form);
   input.focus();
+}
+
+"""####),
+        (path: "views/totals.js", text: ####"""
+// The last day of a gateway in figures and as bars, one an hour. Sums, not rows: they cost the node next to nothing.
+import { element } from "/assets/lib/dom.js";
+import { money, number } from "/assets/lib/format.js";
+
+const HOURS = 24;
+const HOUR = 3600000;
+const SVG = "http://www.w3.org/2000/svg";
+
+const shape = (name, attributes) => {
+  const node = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
+  return node;
+};
+
+export async function render(root, { api, account, gateway }) {
+  const to = new Date(Math.floor(Date.now() / HOUR) * HOUR + HOUR);
+  const from = new Date(to.getTime() - HOURS * HOUR);
+  const rows = await api.sums(account, gateway, { from, to, step: "hour" });
+  const sum = (name) => rows.reduce((total, row) => total + row[name], 0);
+  const requests = sum("requests");
+  const figures = [
+    ["Calls", number(requests)], ["Errors", requests ? `${((100 * sum("errors")) / requests).toPrecision(2)} %` : "–"],
+    ["Tokens in", number(sum("tokens_in"))], ["Tokens out", number(sum("tokens_out"))], ["Cost", money(sum("cost"))],
+    ["Mean duration", requests ? `${number(Math.round(sum("duration_sum") / requests))} ms` : "–"],
+  ];
+  root.replaceChildren(
+    element("h2", {}, "Last 24 hours"),
+    element(
+      "dl", { class: "figures" },
+      ...figures.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)))),
+    chart(rows, from));
+}
+
+function chart(rows, from) {
+  const hours = Array.from({ length: HOURS }, () => ({ requests: 0, errors: 0 }));
+  for (const row of rows) {
+    const hour = hours[Math.floor((new Date(row.start) - from) / HOUR)];
+    if (hour) Object.assign(hour, { requests: hour.requests + row.requests, errors: hour.errors + row.errors });
+  }
+  const highest = Math.max(1, ...hours.map((hour) => hour.requests));
+  const image = shape("svg", { viewBox: `0 0 ${HOURS * 10} 40`, role: "img", class: "chart", preserveAspectRatio: "none" });
+  const title = shape("title", {});
+  title.textContent = `Calls of each hour, at most ${number(highest)}; errors are the lower part of a bar`;
+  image.append(title);
+  hours.forEach((hour, index) => {
+    const bar = (value, kind) => {
+      const height = (40 * value) / highest;
+      image.append(shape("rect", { x: index * 10 + 1, y: 40 - height, width: 8, height, class: kind }));
+    };
+    bar(hour.requests, "calls");
+    bar(hour.errors, "errors");
+  });
+  return image;
 }
 
 """####),

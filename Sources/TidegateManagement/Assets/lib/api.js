@@ -36,10 +36,17 @@ export const api = {
   async gateways(account) {
     return (await envelope(`${base(account)}?per_page=100`)).result.map((gateway) => gateway.id);
   },
-  list(account, gateway, filters) {
-    const query = new URLSearchParams({ per_page: "50", order_by_direction: "desc" });
+  // `cursor` continues behind an earlier page.
+  list(account, gateway, { filters, search, cursor }) {
+    const query = new URLSearchParams({ per_page: "50", order_by: "created_at", order_by_direction: "desc" });
     if (filters.length) query.set("filters", JSON.stringify(filters));
+    if (search) query.set("search", search);
+    if (cursor) query.set("cursor", cursor);
     return envelope(`${logs(account, gateway)}?${query}`);
+  },
+  async sums(account, gateway, { from, to, step }) {
+    const query = new URLSearchParams({ from: from.toISOString(), to: to.toISOString(), step });
+    return (await envelope(`${base(account)}/${encodeURIComponent(gateway)}/analytics?${query}`)).result;
   },
   async row(account, gateway, id) {
     return (await envelope(`${logs(account, gateway)}/${id}`)).result;

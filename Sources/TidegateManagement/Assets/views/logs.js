@@ -1,46 +1,43 @@
-// The newest rows of one gateway, asked for again every two seconds.
+// The rows of one gateway, newest first, a page at a time. The first page is asked for again every two seconds.
 import { Refused } from "/assets/lib/api.js";
 import { element, field } from "/assets/lib/dom.js";
 import { money, number, time } from "/assets/lib/format.js";
+import { make as makeFilters } from "/assets/views/filters.js";
 import { render as renderRow } from "/assets/views/row.js";
+import { render as renderTotals } from "/assets/views/totals.js";
 
 const COLUMNS = ["Time", "Result", "Provider", "Model", "Tokens in", "Tokens out", "Cost", "Duration", ""];
+
+const FIRST = { number: 1, query: null, cursor: null, next: null };
 
 export function render(root, { api }) {
   const account = element("input", { value: "default", list: "accounts" });
   const accounts = element("datalist", { id: "accounts" });
   const gateway = element("select");
-  const success = element(
-    "select", {}, element("option", { value: "" }, "All"), element("option", { value: "true" }, "Success"),
-    element("option", { value: "false" }, "Error"));
-  const provider = element("input", { placeholder: "any, or its whole name" });
-  const model = element("input", { placeholder: "any, or a part of it" });
+  const filters = makeFilters(() => toNewest());
+  const newest = element("button", { type: "button", disabled: true }, "Newest");
+  const older = element("button", { type: "button", disabled: true }, "Older");
+  const totals = element("section", { "aria-label": "Totals", class: "totals", hidden: true });
   const note = element("p", { role: "status", "aria-live": "polite" });
   const body = element("tbody");
   const detail = element("section", { "aria-label": "Details", hidden: true });
   const table = element(
-    "table", {}, element("caption", {}, "Newest calls"),
+    "table", {}, element("caption", {}, "Calls"),
     element("thead", {}, element("tr", {}, ...COLUMNS.map((name) => element("th", { scope: "col" }, name)))), body);
   root.replaceChildren(
     element(
       "form", { class: "filters", "aria-label": "Filters" }, field("Account", account), accounts,
-      field("Gateway", gateway), field("Result", success), field("Provider", provider), field("Model", model)),
-    note, element("div", { class: "columns" }, element("div", { class: "scroll" }, table), detail));
+      field("Gateway", gateway), ...filters.fields),
+    totals, note,
+    element("div", { class: "columns" }, element("div", { class: "scroll" }, table), detail),
+    element("nav", { class: "pages", "aria-label": "Pages" }, newest, older));
   root.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
 
   let timer = 0;
+  let page = { ...FIRST };
   let asked = 0;
   let shown = "";
   let stopped = false;
-
-  function filters() {
-    const all = [];
-    const add = (key, operator, value) => value && all.push({ key, operator, value: [value] });
-    add("success", "eq", success.value);
-    add("provider", "eq", provider.value.trim());
-    add("model", "contains", model.value.trim());
-    return all;
-  }
 
   function line(row) {
     const open = element("button", { type: "button", "aria-label": `Details of ${row.id}` }, "Open");
@@ -65,15 +62,21 @@ export function render(root, { api }) {
     const mine = ++asked;
     try {
       if (gateway.value) {
-        const page = await api.list(account.value, gateway.value, filters());
+        // Older pages go on with the question of the first: its time does not move with the clock.
+        const query = page.query ?? filters.query();
+        const answer = await api.list(account.value, gateway.value, { ...query, cursor: page.cursor });
         if (mine !== asked || stopped) return;
         // Unchanged rows stay as they are: the focus is in one of them.
-        const text = JSON.stringify(page.result);
+        const text = JSON.stringify(answer.result);
         if (text !== shown) {
           shown = text;
-          body.replaceChildren(...page.result.map(line));
+          body.replaceChildren(...answer.result.map(line));
         }
-        say(`${page.result_info.total_count} calls match; the newest 50 are shown`);
+        page.next = answer.result_info.cursor ? { query, cursor: answer.result_info.cursor } : null;
+        older.disabled = !page.next;
+        newest.disabled = page.number === 1;
+        say(count(answer));
+        if (page.number === 1) await showTotals(mine);
       } else {
         say("No gateway to show: this account has none.");
       }
@@ -81,7 +84,28 @@ export function render(root, { api }) {
       if (stopped || mine !== asked) return;
       say(why(error));
     }
-    if (!stopped && mine === asked) timer = setTimeout(refresh, 2000);
+    // Older pages do not change by themselves.
+    if (!stopped && mine === asked && page.number === 1) timer = setTimeout(refresh, 2000);
+  }
+
+  function count(answer) {
+    const { total_count: total, partial, total_count_exact: isExact } = answer.result_info;
+    const matches = `${isExact === false ? "More than " : ""}${number(total)} calls match`;
+    const rest = partial ? "; not all were searched: narrow the question or go on with Older" : "";
+    return `${matches}; page ${page.number}, ${answer.result.length} shown${rest}`;
+  }
+
+  async function showTotals(mine) {
+    const part = element("div");
+    await renderTotals(part, { api, account: account.value, gateway: gateway.value });
+    if (mine !== asked || stopped) return;
+    totals.replaceChildren(...part.childNodes);
+    totals.hidden = false;
+  }
+
+  function toNewest() {
+    page = { ...FIRST };
+    refresh();
   }
 
   // Said again only when it changes: a screen reader reads it each time.
@@ -96,8 +120,10 @@ export function render(root, { api }) {
 
   function startOver() {
     shown = "";
+    page = { ...FIRST };
     body.replaceChildren();
     detail.hidden = true;
+    totals.hidden = true;
   }
 
   async function loadGateways() {
@@ -134,8 +160,12 @@ export function render(root, { api }) {
     startOver();
     refresh();
   });
-  success.addEventListener("change", refresh);
-  for (const input of [provider, model]) input.addEventListener("input", refresh);
+  newest.addEventListener("click", toNewest);
+  older.addEventListener("click", () => {
+    if (!page.next) return;
+    page = { number: page.number + 1, ...page.next, next: null };
+    refresh();
+  });
   start();
   return () => {
     stopped = true;
