@@ -17,7 +17,7 @@ struct LogRecordCodecTests {
         #expect(try LogRecord(encoded: bytes[...]) == record)
     }
 
-    @Test("damaged bytes give a record or an error, never a trap; their names alone the same", arguments: UInt64(0)..<20)
+    @Test("damaged bytes give a record or an error, never a trap, and names alone agree", arguments: UInt64(0)..<20)
     func damaged(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let whole = Self.record(seed: seed).encoded()
