@@ -11,6 +11,8 @@ package struct LogQuery: Equatable, Hashable, Sendable {
     package var isDescending = true
     /// Part of the path, model, provider, event id, metadata or log id.
     package var search: String?
+    /// Words that a row's bodies have, all of them.
+    package var bodySearch: String?
     /// From 1.
     package var page = 1
     package var perPage = 20
@@ -98,6 +100,8 @@ package struct LogPage: Equatable, Sendable {
     package var isCountExact = true
     /// Searching stopped before the page was full; `nextCursor` goes on behind what was searched.
     package var isPartial = false
+    /// Rows that may match but whose bodies have no index to be searched by; `nil` unless bodies were searched.
+    package var unsearchedBodies: Int64?
     /// Continues behind the last row; `nil` at the end.
     package var nextCursor: String?
     /// Of `cost`, `duration`, `tokens_in`, `tokens_out`, `total_tokens`, over all matching rows; only when asked for.

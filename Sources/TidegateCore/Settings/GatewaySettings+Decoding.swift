@@ -34,5 +34,6 @@ extension GatewaySettings {
         spendLimits = try optional(.spendLimits)
         stripe = try optional(.stripe)
         fullOutboxPolicy = try field(.fullOutboxPolicy, fullOutboxPolicy)
+        fullTextSearch = try field(.fullTextSearch, fullTextSearch)
     }
 }

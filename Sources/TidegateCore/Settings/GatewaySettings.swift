@@ -41,6 +41,8 @@ package struct GatewaySettings: Equatable, Sendable, Codable {
     package var otel: JSONValue? = nil
     package var spendLimits: JSONValue? = nil
     package var stripe: JSONValue? = nil
+    /// Ours: sealed bodies get an index of their words.
+    package var fullTextSearch = false
     /// Ours: what happens to calls when their rows cannot be captured.
     package var fullOutboxPolicy: FullOutboxPolicy = .proxyWithoutLog
 
@@ -71,5 +73,6 @@ package struct GatewaySettings: Equatable, Sendable, Codable {
         case spendLimits = "spend_limits"
         case stripe
         case fullOutboxPolicy = "full_outbox_policy"
+        case fullTextSearch = "full_text_search"
     }
 }

@@ -66,6 +66,8 @@ struct GatewayBody {
         edit("byok_only") { $0.byokOnly = byokOnly }
         let policy = reader.choice("full_outbox_policy", FullOutboxPolicy.self) ?? .proxyWithoutLog
         edit("full_outbox_policy") { $0.fullOutboxPolicy = policy }
+        let fullText = reader.boolean("full_text_search") ?? false
+        edit("full_text_search") { $0.fullTextSearch = fullText }
         let classify = reader.boolean("log_classification") ?? false
         edit("log_classification") { $0.logClassification = classify }
         if classify, reader["collect_logs"] == .bool(false) {

@@ -26,6 +26,7 @@ extension JSONText {
             ("dlp", .optional(settings.dlp)), ("log_classification", .bool(settings.logClassification)),
             ("byok_only", .bool(settings.byokOnly)),
             ("full_outbox_policy", .string(settings.fullOutboxPolicy.rawValue)),
+            ("full_text_search", .bool(settings.fullTextSearch)),
             ("account_id", .string(gateway.account)), ("account_tag", .string(gateway.account)),
             ("internal_id", .string(gateway.uid.description)), ("wholesale", .bool(false)), ("internal", .bool(false)),
         ])

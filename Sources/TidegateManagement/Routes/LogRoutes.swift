@@ -32,6 +32,7 @@ struct LogRoutes: Sendable {
         // Ours, and only where the answer is less than was asked for.
         if !page.isCountExact { info.append(("total_count_exact", .bool(false))) }
         if page.isPartial { info.append(("partial", .bool(true))) }
+        if let count = page.unsearchedBodies { info.append(("bodies_not_searched", .integer(count))) }
         if query.wantsMetaInfo {
             for name in ["cost", "duration", "tokens_in", "tokens_out", "total_tokens"] {
                 info.append(("min_\(name)", .optional(page.ranges?[name]?.min)))

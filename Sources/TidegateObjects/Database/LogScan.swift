@@ -14,6 +14,7 @@ struct LogScan: Sendable {
 
     let query: LogQuery
     private let filter: FilterSQL
+    let words: BodyWords?
     /// The page starts behind this row; else at the query's page number.
     let start: PageBoundary?
 
@@ -25,6 +26,13 @@ struct LogScan: Sendable {
         }
         self.query = query
         filter = try FilterSQL(query)
+        words = try query.bodySearch.map { text throws(TidegateError) in
+            guard text.utf8.count <= FilterSQL.textBytesMax, let words = BodyWords(text) else {
+                throw TidegateError(
+                    .invalidRequest, "body_search needs letters or digits, in at most \(FilterSQL.textBytesMax) bytes.")
+            }
+            return words
+        }
         if let cursor = query.cursor {
             start = try PageCursor.boundary(cursor, of: query)
         } else {
@@ -33,14 +41,14 @@ struct LogScan: Sendable {
     }
 
     private init(_ scan: LogScan, start: PageBoundary) {
-        (query, filter) = (scan.query, scan.filter)
+        (query, filter, words) = (scan.query, scan.filter, scan.words)
         self.start = start
     }
 
     /// The same question behind a row.
     func starting(behind boundary: PageBoundary) -> LogScan { LogScan(self, start: boundary) }
 
-    var matchesEverything: Bool { filter.conditions.isEmpty }
+    var matchesEverything: Bool { filter.conditions.isEmpty && words == nil }
     var needsTotals: Bool { !matchesEverything || query.wantsMetaInfo }
     /// Groups what was counted for a question, whatever its order or page.
     var countKey: [UInt8] {
@@ -57,10 +65,10 @@ struct LogScan: Sendable {
     }
 
     /// Rows behind the start, in order.
-    func rows(_ db: Database, limit: Int, gateway: GatewayUID, hasTombstones: Bool = false) throws -> [FoundRow] {
+    func rows(_ db: Database, limit: Int, gateway: GatewayUID, in source: ScanSource) throws -> [FoundRow] {
         var rows: [FoundRow] = []
         let (text, values) = ordered(
-            "SELECT \(RowColumns.selection), \(query.order.expression)", limit: limit, skipped: 0, hasTombstones)
+            "SELECT \(RowColumns.selection), \(query.order.expression)", limit: limit, skipped: 0, source)
         try db.runOnce(text, values) { row in
             let found = RowColumns.read(row, gateway: gateway)
             rows.append(
@@ -72,23 +80,22 @@ struct LogScan: Sendable {
     }
 
     /// Their places only.
-    func places(_ db: Database, limit: Int, skipped: Int = 0, hasTombstones: Bool = false) throws -> [PageBoundary] {
+    func places(_ db: Database, limit: Int, skipped: Int = 0, in source: ScanSource) throws -> [PageBoundary] {
         var places: [PageBoundary] = []
         let (text, values) = ordered(
-            "SELECT log.lsn, \(query.order.expression)", limit: limit, skipped: skipped, hasTombstones)
+            "SELECT log.lsn, \(query.order.expression)", limit: limit, skipped: skipped, source)
         try db.runOnce(text, values) { places.append(PageBoundary(key: $0.value(1), lsn: $0.integer(0))) }
         return places
     }
 
-    private func ordered(_ select: String, limit: Int, skipped: Int, _ hasTombstones: Bool) -> (String, [SQLValue]) {
-        var filter = filter
+    private func ordered(_ select: String, limit: Int, skipped: Int, _ source: ScanSource) -> (String, [SQLValue]) {
+        var filter = filter(in: source)
         let order = query.order.expression
         let direction = query.isDescending ? "DESC" : "ASC"
         if let start {
             filter.add(
                 "(\(order), log.lsn) \(query.isDescending ? "<" : ">") (?, ?)", [start.key, .integer(start.lsn)])
         }
-        if hasTombstones { filter.add(Self.isAlive, []) }
         let text = """
             \(select) FROM \(RowColumns.tables)\(filter.clause)
             ORDER BY \(order) \(direction), log.lsn \(direction) LIMIT ? OFFSET ?
@@ -96,9 +103,8 @@ struct LogScan: Sendable {
         return (text, filter.values + [.integer(Int64(max(0, limit))), .integer(Int64(max(0, skipped)))])
     }
 
-    func totals(_ db: Database, hasTombstones: Bool = false) throws -> ScanTotals {
-        var filter = filter
-        if hasTombstones { filter.add(Self.isAlive, []) }
+    func totals(_ db: Database, in source: ScanSource) throws -> ScanTotals {
+        let filter = filter(in: source)
         var select = "SELECT count(*)"
         if query.wantsMetaInfo {
             for measure in ScanTotals.measures { select += ", min(\(measure.expression)), max(\(measure.expression))" }
@@ -116,7 +122,29 @@ struct LogScan: Sendable {
         return totals
     }
 
+    private func filter(in source: ScanSource) -> FilterSQL {
+        var filter = filter
+        if let words {
+            switch source {
+            case .hot(let matching):
+                let list = "[" + (matching?.found ?? []).map(String.init).joined(separator: ",") + "]"
+                filter.add("log.lsn IN (SELECT value FROM json_each(?))", [.text(list)])
+            case .segment: filter.add(BodyIndex.condition, [.text(words.expression)])
+            }
+        }
+        if case .segment(hasTombstones: true) = source { filter.add(Self.isAlive, []) }
+        return filter
+    }
+
     private static let isAlive = "log.lsn NOT IN (SELECT lsn FROM temp.tombstone)"
+}
+
+/// What a scan reads, as far as its SQL depends on it.
+enum ScanSource: Sendable {
+    /// - matching: by the words of their bodies, if that is asked.
+    case hot(matching: HotBodySearch?)
+    /// One with an index of its bodies, if that is needed.
+    case segment(hasTombstones: Bool)
 }
 
 struct FoundRow: Sendable {

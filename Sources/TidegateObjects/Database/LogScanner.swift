@@ -8,11 +8,14 @@ final class HotPart: Sendable {
     let rows: [FoundRow]
     let places: [PageBoundary]
     let totals: ScanTotals
+    /// Rows whose bodies could not be searched in time.
+    let unsearched: Int64
 
     init(
         meta: DatabaseMeta, list: SegmentList, rows: [FoundRow] = [], places: [PageBoundary] = [],
-        totals: ScanTotals = ScanTotals()
+        totals: ScanTotals = ScanTotals(), unsearched: Int64 = 0
     ) {
+        self.unsearched = unsearched
         (self.meta, self.list, self.rows, self.places, self.totals) = (meta, list, rows, places, totals)
     }
 }
@@ -41,12 +44,16 @@ actor LogScanner {
     /// - Parameter places: asks for so many places instead of rows, and for no totals.
     func hot(_ scan: LogScan, rows: Int = 0, places: Int = 0, by deadline: QueryDeadline) throws -> HotPart {
         try snapshot(by: deadline) { db, meta, list in
+            let matching = try scan.words.map { try HotBodySearch($0, db, by: deadline) }
+            let source = ScanSource.hot(matching: matching)
             if places > 0 {
-                return HotPart(meta: meta, list: list, places: try scan.places(db, limit: places))
+                return HotPart(meta: meta, list: list, places: try scan.places(db, limit: places, in: source))
             }
             return HotPart(
-                meta: meta, list: list, rows: rows > 0 ? try scan.rows(db, limit: rows, gateway: gateway) : [],
-                totals: scan.needsTotals ? try scan.totals(db) : ScanTotals())
+                meta: meta, list: list,
+                rows: rows > 0 ? try scan.rows(db, limit: rows, gateway: gateway, in: source) : [],
+                totals: scan.needsTotals ? try scan.totals(db, in: source) : ScanTotals(),
+                unsearched: matching?.unsearched ?? 0)
         }
     }
 
@@ -54,8 +61,9 @@ actor LogScanner {
     func hotPlace(_ scan: LogScan, skipped: Int, by deadline: QueryDeadline) throws -> HotPart {
         try snapshot(by: deadline) { db, meta, list in
             guard list.segments.isEmpty else { return HotPart(meta: meta, list: list) }
-            return HotPart(
-                meta: meta, list: list, places: try scan.places(db, limit: 1, skipped: max(0, skipped - 1)))
+            let matching = try scan.words.map { try HotBodySearch($0, db, by: deadline) }
+            let places = try scan.places(db, limit: 1, skipped: max(0, skipped - 1), in: .hot(matching: matching))
+            return HotPart(meta: meta, list: list, places: places)
         }
     }
 

@@ -70,6 +70,7 @@ extension LogQuery {
         writer.counted(order.rawValue.utf8)
         writer.fixed(isDescending ? 1 : 0 as UInt8)
         writer.counted((search ?? "").utf8)
+        if let bodySearch { writer.counted(bodySearch.utf8) }
         for filter in filters {
             writer.counted(filter.key.rawValue.utf8)
             writer.counted(filter.operator.rawValue.utf8)

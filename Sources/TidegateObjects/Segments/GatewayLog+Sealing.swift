@@ -13,16 +13,21 @@ package final class SegmentProposal: Sendable {
 package final class SegmentRequest: Sendable {
     let work: SealCore.Work
     let key: String
+    let indexesBodies: Bool
 
-    /// - Parameter key: never used before.
-    package init(_ work: SealCore.Work, key: String) { (self.work, self.key) = (work, key) }
+    /// - Parameters:
+    ///   - key: never used before.
+    ///   - indexesBodies: whether the segment shall know the words of its bodies.
+    package init(_ work: SealCore.Work, key: String, indexesBodies: Bool = false) {
+        (self.work, self.key, self.indexesBodies) = (work, key, indexesBodies)
+    }
 }
 
 extension GatewayLog {
     @concurrent package nonisolated func propose(_ request: SegmentRequest) async throws -> SegmentProposal? {
         switch request.work {
-        case .seal: try await proposeSeal(key: request.key)
-        case .compact(let keys): try await proposeCompaction(of: keys, key: request.key)
+        case .seal: try await proposeSeal(request)
+        case .compact(let keys): try await proposeCompaction(of: keys, request)
         }
     }
 
@@ -54,12 +59,12 @@ extension GatewayLog {
     }
 
     /// Stores the oldest hot rows as a segment.
-    /// - Parameter key: never used before.
     /// - Returns: `nil` when there is none. The rows stay hot until the entry is applied.
-    @concurrent private nonisolated func proposeSeal(key: String) async throws -> SegmentProposal? {
+    @concurrent private nonisolated func proposeSeal(_ request: SegmentRequest) async throws -> SegmentProposal? {
         do {
-            let builder = SegmentBuilder(segments, hot: file.path)
-            guard let built = try await segments.threads.perform({ try builder.seal(key: key) }) else { return nil }
+            let builder = SegmentBuilder(segments, hot: file.path, indexesBodies: request.indexesBodies)
+            let built = try await segments.threads.perform { try builder.seal(key: request.key) }
+            guard let built else { return nil }
             try await segments.store(built)
             return SegmentProposal(.sealed(built.description))
         } catch {
@@ -70,14 +75,15 @@ extension GatewayLog {
     /// Stores neighbours as one segment, without what was deleted and with what was said later.
     /// - Parameter keys: of at most 8 segments, oldest first.
     /// - Throws: `.conflict` when one of them is no part of the log.
-    @concurrent private nonisolated func proposeCompaction(of keys: [String], key: String) async throws
-        -> SegmentProposal?
-    {
+    @concurrent private nonisolated func proposeCompaction(
+        of keys: [String], _ request: SegmentRequest
+    ) async throws -> SegmentProposal? {
         let list = try await segmentList()
         do {
-            let sources = try await segments.sources(keys, list, key: key)
-            let builder = SegmentBuilder(segments, hot: file.path)
-            guard let built = try await segments.threads.perform({ try builder.compact(sources, key: key) }) else {
+            let sources = try await segments.sources(keys, list, key: request.key)
+            let builder = SegmentBuilder(segments, hot: file.path, indexesBodies: request.indexesBodies)
+            let built = try await segments.threads.perform { try builder.compact(sources, key: request.key) }
+            guard let built else {
                 return SegmentProposal(.compacted(replaced: keys, by: []))
             }
             try await segments.store(built)

@@ -38,9 +38,11 @@ struct SegmentBuilder: Sendable {
     /// Where files are made, and their names' beginning.
     let folder: String
     let limits: SegmentLimits
+    private let index: BodyIndex?
 
-    init(_ segments: Segments, hot: String) {
+    init(_ segments: Segments, hot: String, indexesBodies: Bool) {
         (self.hot, folder, limits) = (hot, segments.workFolder, segments.settings.limits)
+        index = indexesBodies ? BodyIndex() : nil
     }
 
     /// - Returns: `nil` when there are no hot rows.
@@ -80,6 +82,9 @@ struct SegmentBuilder: Sendable {
         _ block: HotBodyBlock, through end: Int64, to pack: inout BodyPackWriter, _ db: Database
     ) throws {
         guard let first = block.rows.first?.lsn, let last = block.rows.last?.lsn else { return }
+        if let index {
+            try block.forEach { lsn, bytes in if lsn <= end { try index.add(bytes, lsn: lsn, db) } }
+        }
         let isFull = block.rows.count >= BodyBlock.rowsMax / 2 || block.raw >= BodyBlock.bytesMax / 2
         if isFull, last <= end, block.form == BodyCodec.Form.zstd.rawValue {
             return try pack.append(block.content, raw: block.raw, first...last, db)
@@ -141,7 +146,9 @@ struct SegmentBuilder: Sendable {
                     throw TidegateError(.corrupt, "A block of bodies does not fit its rows.")
                 }
                 if row.integer(2) != 0 {
-                    try pack.append(Array(plain[position..<(position + count)]), lsn: row.integer(0), db)
+                    let bodies = plain[position..<(position + count)]
+                    try index?.add(bodies, lsn: row.integer(0), db)
+                    try pack.append(Array(bodies), lsn: row.integer(0), db)
                 }
                 position += count
             }
@@ -177,12 +184,14 @@ struct SegmentBuilder: Sendable {
             for (index, path) in files.enumerated() { try db.run("ATTACH ? AS a\(index)", [.text(path)]) }
             var pack = try BodyPackWriter(path: packPath)
             try db.inTransaction(.deferred) {
+                if index != nil { try db.execute(sql: BodyIndex.table) }
                 description.asOf = try fill(db, &pack)
                 try pack.finish(db)
+                try index?.finish(db)
                 return .commit
             }
             for index in files.indices { try db.run("DETACH a\(index)") }
-            guard let (zone, runs) = try SegmentFile.finish(db) else { return false }
+            guard let (zone, runs) = try SegmentFile.finish(db, hasBodyIndex: index != nil) else { return false }
             description.zone = zone.encoded
             description.runs = runs.encoded
             description.bodyObjects = try SegmentFile.bodyObjects(db)

@@ -42,12 +42,12 @@ struct SegmentFile {
     }
 
     /// - Returns: statistics and the rows' places; `nil` when there are no rows.
-    static func finish(_ db: Database) throws -> (zone: ZoneMap, runs: LSNRuns)? {
+    static func finish(_ db: Database, hasBodyIndex: Bool) throws -> (zone: ZoneMap, runs: LSNRuns)? {
         for index in indices { try db.execute(sql: index) }
         // A sample of each index: the planner compares orders of magnitude.
         try db.execute(sql: "PRAGMA analysis_limit = 1000")
         try db.execute(sql: "ANALYZE")
-        guard let zone = try ZoneMap.measured(db) else { return nil }
+        guard let zone = try ZoneMap.measured(db, hasBodyIndex: hasBodyIndex) else { return nil }
         var runs = LSNRuns()
         try db.run("SELECT lsn FROM log ORDER BY lsn") { runs.append(UInt64(bitPattern: $0.integer(0))) }
         return (zone, runs)

@@ -33,7 +33,7 @@ struct SegmentedScan: Sendable {
         merge.add(hot.places.map { ($0, $0) })
         while let index = merge.next() {
             let places = try await visit(candidates[index]) { [scan] db, hasTombstones in
-                try scan.places(db, limit: limit, hasTombstones: hasTombstones)
+                try scan.places(db, limit: limit, in: .segment(hasTombstones: hasTombstones))
             }
             merge.add(places.map { ($0, $0) })
         }
@@ -58,7 +58,7 @@ struct SegmentedScan: Sendable {
             }
             searched += segment.rows
             let rows = try await visit(segment) { [scan, gateway = scanner.gateway] db, hasTombstones in
-                try scan.rows(db, limit: needed, gateway: gateway, hasTombstones: hasTombstones)
+                try scan.rows(db, limit: needed, gateway: gateway, in: .segment(hasTombstones: hasTombstones))
             }
             merge.add(rows.map { ($0.boundary, $0.row) })
         }
@@ -111,6 +111,7 @@ struct SegmentedScan: Sendable {
     private func addTotals(to page: inout LogPage, _ hot: HotPart) async throws {
         page.totalCount = hot.meta.live
         guard scan.needsTotals else { return }
+        if scan.words != nil { page.unsearchedBodies = hot.unsearched + unsearched(hot.list) }
         var totals = hot.totals
         for segment in hot.list.segments.reversed() {
             if let known = knownTotals(segment) {
@@ -121,13 +122,23 @@ struct SegmentedScan: Sendable {
                 page.isCountExact = false
                 continue
             }
-            let found = try await visit(segment) { [scan] in try scan.totals($0, hasTombstones: $1) }
+            let found = try await visit(segment) { [scan] in try scan.totals($0, in: .segment(hasTombstones: $1)) }
             segments.counts.note(found, countKey(segment))
             totals.add(found)
         }
         // A count of everything needs no counting.
         if scan.matchesEverything { page.totalCount = hot.meta.live } else { page.totalCount = totals.count }
         if query.wantsMetaInfo { page.ranges = totals.shownRanges }
+    }
+
+    /// Rows of segments without an index of their bodies that nothing else rules out.
+    private func unsearched(_ list: SegmentList) -> Int64 {
+        var rest = query
+        rest.bodySearch = nil
+        return list.segments.reduce(0) { sum, segment in
+            let mayMatch = segment.zone.verdict(rest, isEdited: segment.edited > 0) != .none
+            return sum + (mayMatch && !segment.zone.hasBodyIndex ? segment.live : 0)
+        }
     }
 
     private func knownTotals(_ segment: SegmentView) -> ScanTotals? {

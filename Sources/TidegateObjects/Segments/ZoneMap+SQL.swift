@@ -6,7 +6,7 @@ internal import TidegateCore
 /// again and again, and that was most of a seal's CPU.
 extension ZoneMap {
     /// - Returns: `nil` when there are no rows.
-    static func measured(_ db: Database) throws -> ZoneMap? {
+    static func measured(_ db: Database, hasBodyIndex: Bool) throws -> ZoneMap? {
         var (rows, ids) = (Int64(0), UInt128.max...UInt128.max)
         var numbers = Number.allCases.map { _ in NumberMeasure() }
         var texts = Text.allCases.map { _ in TextMeasure() }
@@ -28,7 +28,8 @@ extension ZoneMap {
             rows: rows, ids: ids, numbers: Dictionary(pairs: Number.allCases, numbers.map(\.bounds)),
             reals: try reals(rows, db), texts: Dictionary(pairs: Text.allCases, texts.map(\.values)),
             textBounds: Dictionary(pairs: bounds.map(\.0), bounds.map(\.1.bounds)),
-            counts: Dictionary(pairs: counted, counts.map(\.values)), flags: Dictionary(pairs: Flag.allCases, flags))
+            counts: Dictionary(pairs: counted, counts.map(\.values)), flags: Dictionary(pairs: Flag.allCases, flags),
+            hasBodyIndex: hasBodyIndex)
     }
 
     private static let counted = [Number.status, .step]

@@ -26,7 +26,8 @@ enum ZoneVerdict: Equatable, Sendable {
 extension ZoneMap {
     /// - Parameter isEdited: rows of the segment have later words, so that nothing is known of feedback and score.
     func verdict(_ query: LogQuery, isEdited: Bool) -> ZoneVerdict {
-        var whole: ZoneVerdict = query.search?.isEmpty ?? true ? .all : .some
+        if query.bodySearch != nil, !hasBodyIndex { return .none }
+        var whole: ZoneVerdict = query.search?.isEmpty ?? true && query.bodySearch == nil ? .all : .some
         for filter in query.filters {
             switch (verdict(filter, isEdited: isEdited), whole) {
             case (.none, _): return .none

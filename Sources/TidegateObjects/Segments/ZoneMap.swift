@@ -48,18 +48,21 @@ final class ZoneMap: Sendable {
     let counts: [Number: Values<Int64>]
     /// Rows in which it is true.
     let flags: [Flag: Int64]
+    /// Whether the segment knows the words of its bodies.
+    let hasBodyIndex: Bool
 
     init(
         rows: Int64, ids: ClosedRange<UInt128>, numbers: [Number: Bounds], reals: [Real: RealBounds],
         texts: [Text: Values<[UInt8]>], textBounds: [Text: TextBounds], counts: [Number: Values<Int64>],
-        flags: [Flag: Int64]
+        flags: [Flag: Int64], hasBodyIndex: Bool = false
     ) {
         (self.rows, self.ids, self.numbers, self.reals) = (rows, ids, numbers, reals)
         (self.texts, self.textBounds, self.counts, self.flags) = (texts, textBounds, counts, flags)
+        self.hasBodyIndex = hasBodyIndex
     }
 
     /// Parts of (kind, number, length, bytes): what a later version adds is skipped by this one.
-    private enum Part: UInt8 { case number = 1, real, text, textBounds, count, flag }
+    private enum Part: UInt8 { case number = 1, real, text, textBounds, count, flag, bodyIndex }
 
     /// The same bytes for the same content, whatever the order of the dictionaries.
     var encoded: [UInt8] {
@@ -111,6 +114,7 @@ final class ZoneMap: Sendable {
             guard let count = flags[flag] else { continue }
             writer.part(Part.flag.rawValue, flag.rawValue) { $0.fixed(count) }
         }
+        if hasBodyIndex { writer.part(Part.bodyIndex.rawValue, 1) { $0.fixed(1 as UInt8) } }
         return writer.finish()
     }
 
@@ -127,6 +131,7 @@ final class ZoneMap: Sendable {
         var (numbers, reals) = ([Number: Bounds](), [Real: RealBounds]())
         var (texts, textBounds) = ([Text: Values<[UInt8]>](), [Text: TextBounds]())
         var (counts, flags) = ([Number: Values<Int64>](), [Flag: Int64]())
+        var hasBodyIndex = false
         while !reader.isAtEnd {
             let (kind, code): (UInt8, UInt8) = (try reader.fixed(), try reader.fixed())
             var part = ByteReader(try reader.counted())
@@ -152,12 +157,13 @@ final class ZoneMap: Sendable {
                 while !part.isAtEnd { values[try part.fixed()] = Int64(clamping: try part.varint()) }
                 if let number = Number(rawValue: code) { counts[number] = values }
             case .flag: if let flag = Flag(rawValue: code) { flags[flag] = try part.fixed() }
+            case .bodyIndex: hasBodyIndex = try part.fixed(UInt8.self) == 1
             case nil: continue
             }
         }
         self.init(
             rows: rows, ids: low...high, numbers: numbers, reals: reals, texts: texts, textBounds: textBounds,
-            counts: counts, flags: flags)
+            counts: counts, flags: flags, hasBodyIndex: hasBodyIndex)
     }
 }
 

@@ -8,6 +8,8 @@ package struct GatewayRegistration: Equatable, Sendable {
     package var cap: Int64?
     /// At the cap the oldest rows make room; otherwise new ones are refused.
     package var deletesOldest: Bool
+    /// Segments that are made from now on know the words of their bodies.
+    package var indexesBodies = false
     /// Its end is asked for and will come: nothing more is taken.
     package var isEnding: Bool
 }
@@ -59,6 +61,6 @@ package struct DocumentRegistry: GatewayRegistry {
             account: account, name: name, cap: caps.compactMap { $0 }.min(),
             // The reference answers DELETE_OLDEST for a gateway that never said (reference/management-api.md §2).
             deletesOldest: gatewayDocument.settings.logManagementStrategy != .stopInserting,
-            isEnding: gatewayDocument.state == .deleting)
+            indexesBodies: gatewayDocument.settings.fullTextSearch, isEnding: gatewayDocument.state == .deleting)
     }
 }

@@ -83,7 +83,9 @@ extension SlotHost {
         let work = sealing.cores[uid, default: SealCore(settings: world.settings.seal)].observe(state, at: now)
         guard let work else { return }
         let key = world.keys.segment(uid, epoch: epoch, rand: world.mintName())
-        let job = SealJob(storage: storage, request: SegmentRequest(work, key: key), world: world)
+        let request = SegmentRequest(
+            work, key: key, indexesBodies: room.registration?.indexesBodies ?? false)
+        let job = SealJob(storage: storage, request: request, world: world)
         start { [mailbox, world] in
             guard let proposal = await job.run() else {
                 return mailbox.post(.sealing(.finished(uid, succeeded: false)))

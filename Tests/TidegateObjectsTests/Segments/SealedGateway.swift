@@ -12,6 +12,7 @@ final class SealedGateway {
     private var serial: UInt64 = 0
     private(set) var sealed = 0
     private(set) var compacted = 0
+    var indexesBodies = false
     var hasSegments: Bool { sealed > 0 }
 
     init(_ log: GatewayLog) { self.log = log }
@@ -78,14 +79,18 @@ final class SealedGateway {
 
     /// - Parameter meanwhile: what is committed between making the segment and its entry.
     func seal(meanwhile: () async throws -> Void = {}) async throws {
-        guard let proposal = try await log.propose(SegmentRequest(.seal, key: key())) else { return }
+        guard let proposal = try await log.propose(SegmentRequest(.seal, key: key(), indexesBodies: indexesBodies))
+        else { return }
         try await meanwhile()
         try await apply([proposal.entry])
         sealed += 1
     }
 
     func compact(_ keys: [String], meanwhile: () async throws -> Void = {}) async throws {
-        guard let proposal = try await log.propose(SegmentRequest(.compact(keys), key: key())) else { return }
+        guard
+            let proposal = try await log.propose(
+                SegmentRequest(.compact(keys), key: key(), indexesBodies: indexesBodies))
+        else { return }
         try await meanwhile()
         try await apply([proposal.entry])
         compacted += 1
