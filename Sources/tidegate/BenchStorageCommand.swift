@@ -12,9 +12,11 @@ struct BenchStorageCommand: AsyncParsableCommand {
     var rows = 1_000_000
     @Option(help: "Bytes of both bodies of a row.")
     var bodyBytes = 0
+    @Flag(help: "Index the words of sealed bodies, and search them.")
+    var fullText = false
 
     func run() async throws {
-        var benchmark = try StorageBenchmark(folder: folder, rows: rows, bodyBytes: bodyBytes)
+        var benchmark = try StorageBenchmark(folder: folder, rows: rows, bodyBytes: bodyBytes, isFullText: fullText)
         try await benchmark.run()
     }
 }

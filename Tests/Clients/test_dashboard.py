@@ -105,6 +105,16 @@ def test_first_day(browser, stack, called):
     until(browser, lambda: HOSTILE in browser.find_element(By.CSS_SELECTOR, "section pre").text)
     assert browser.title == "Tidegate" and not browser.find_elements(By.CSS_SELECTOR, "section img")
 
+    # So do words of its bodies; a search without a word says what is wrong.
+    field(browser, "Search").clear()
+    field(browser, "In bodies").send_keys(called)
+    until(browser, lambda: len(rows(browser)) == 1 and "1 calls match" in said(browser))
+    field(browser, "In bodies").clear()
+    field(browser, "In bodies").send_keys("?")
+    until(browser, lambda: "letters or digits" in said(browser))
+    field(browser, "In bodies").clear()
+    until(browser, lambda: len(rows(browser)) == 50)
+
     # Feedback reaches the row.
     press(browser, "👍 Good")
     until(browser, lambda: "Saved." in browser.find_element(By.CSS_SELECTOR, "section[aria-label=Details]").text)
@@ -115,5 +125,6 @@ def test_first_day(browser, stack, called):
     press(browser, "Sign out")
     until(browser, lambda: field(browser, "Token"))
     severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
-    # The token that was wrong on purpose, and the browser's own wish for an icon.
-    assert all("401" in entry["message"] or "favicon" in entry["message"] for entry in severe), severe
+    # The token and the search that were wrong on purpose, and the browser's own wish for an icon.
+    expected = ("401", "400", "favicon")
+    assert all(any(part in entry["message"] for part in expected) for entry in severe), severe

@@ -95,10 +95,11 @@ export const api = {
     return (await envelope(`${base(account)}?per_page=100`)).result.map((gateway) => gateway.id);
   },
   // `cursor` continues behind an earlier page.
-  list(account, gateway, { filters, search, cursor }) {
+  list(account, gateway, { filters, search, words, cursor }) {
     const query = new URLSearchParams({ per_page: "50", order_by: "created_at", order_by_direction: "desc" });
     if (filters.length) query.set("filters", JSON.stringify(filters));
     if (search) query.set("search", search);
+    if (words) query.set("body_search", words);
     if (cursor) query.set("cursor", cursor);
     return envelope(`${logs(account, gateway)}?${query}`);
   },
@@ -222,13 +223,14 @@ export function make(changed) {
   const model = element("input", { placeholder: "any, or a part of it" });
   const status = element("input", { placeholder: "any", inputmode: "numeric", size: "5" });
   const search = element("input", { type: "search", placeholder: "text in any column" });
+  const words = element("input", { type: "search", placeholder: "words of requests and answers" });
   for (const input of [success, time]) input.addEventListener("change", changed);
-  for (const input of [provider, model, status, search]) input.addEventListener("input", changed);
+  for (const input of [provider, model, status, search, words]) input.addEventListener("input", changed);
 
   return {
     fields: [
       field("Result", success), field("Time", time), field("Provider", provider), field("Model", model),
-      field("Status", status), field("Search", search),
+      field("Status", status), field("Search", search), field("In bodies", words),
     ],
     // As the API takes it.
     query() {
@@ -240,7 +242,7 @@ export function make(changed) {
       add("status_code", "eq", status.value.trim());
       const minutes = Number(time.value);
       if (minutes) add("created_at", "gt", new Date(Date.now() - minutes * 60000).toISOString());
-      return { filters, search: search.value.trim() };
+      return { filters, search: search.value.trim(), words: words.value.trim() };
     },
   };
 }
@@ -338,10 +340,11 @@ export function render(root, { api }) {
   }
 
   function count(answer) {
-    const { total_count: total, partial, total_count_exact: isExact } = answer.result_info;
+    const { total_count: total, partial, total_count_exact: isExact, bodies_not_searched: unread } = answer.result_info;
     const matches = `${isExact === false ? "More than " : ""}${number(total)} calls match`;
     const rest = partial ? "; not all were searched: narrow the question or go on with Older" : "";
-    return `${matches}; page ${page.number}, ${answer.result.length} shown${rest}`;
+    const bodies = unread ? `; bodies of ${number(unread)} older calls have no index and were not searched` : "";
+    return `${matches}; page ${page.number}, ${answer.result.length} shown${rest}${bodies}`;
   }
 
   async function showTotals(mine) {

@@ -23,7 +23,7 @@ enum LogQueryParser {
         query.page = paging.page
         query.perPage = paging.perPage
         query.search = try text("search", items)
-        query.bodySearch = try text("body_search", items)
+        query.bodySearch = try text("body_search", items).flatMap { $0.isEmpty ? nil : $0 }
         query.cursor = try text("cursor", items)
         query.wantsMetaInfo = try items.boolean("meta_info") ?? false
         query.isDescending = try isDescending(items) ?? true

@@ -19,6 +19,7 @@ package struct StorageBenchmark {
     private let folder: String
     private let rows: Int
     private let bodyBytes: Int
+    private let isFullText: Bool
     private let store: DirectoryObjectStore
     private let databases: GatewayDatabases
     private var random = BenchmarkRandom(state: 42)
@@ -27,8 +28,10 @@ package struct StorageBenchmark {
     /// - Parameters:
     ///   - folder: made, and left behind: whoever calls removes it.
     ///   - bodyBytes: of both bodies together; 0 keeps none.
-    package init(folder: String, rows: Int, bodyBytes: Int) throws {
+    ///   - isFullText: segments get an index of their bodies' words.
+    package init(folder: String, rows: Int, bodyBytes: Int, isFullText: Bool) throws {
         (self.folder, self.rows, self.bodyBytes) = (folder, max(rows, 100_000), bodyBytes)
+        self.isFullText = isFullText
         store = try DirectoryObjectStore(root: folder + "/store", logger: Logger(label: "bench"))
         databases = Self.databases(folder, "first", store)
     }
@@ -68,7 +71,8 @@ package struct StorageBenchmark {
             let began = ContinuousClock.now
             serial += 1
             let key = CoordinationKeys().segment(Self.gateway, epoch: 1, rand: "\(serial)")
-            guard let proposal = try await log.propose(SegmentRequest(.seal, key: key)) else { continue }
+            guard let proposal = try await log.propose(SegmentRequest(.seal, key: key, indexesBodies: isFullText))
+            else { continue }
             n += 1
             let applying = ContinuousClock.now
             _ = try await log.apply(
@@ -124,6 +128,7 @@ package struct StorageBenchmark {
 
     private mutating func prose(_ count: Int) -> [UInt8] {
         var text: [UInt8] = Array("{\"model\":\"gpt-4o-mini\",\"messages\":[{\"role\":\"user\",\"content\":\"".utf8)
+        if random.next() % 10_000 == 0 { text += "needle ".utf8 }
         while text.count < count { text += Self.words[Int(random.next() % UInt64(Self.words.count))].utf8 }
         return Array(text.prefix(count))
     }
@@ -150,6 +155,16 @@ package struct StorageBenchmark {
             Self.query(.model, "one-in-ten-thousand")
         }
         try await measure("rare filter (0.01 %), warm", log, 50) { _ in Self.query(.model, "one-in-ten-thousand") }
+        if isFullText {
+            for (name, count) in [("first time", 1), ("warm", 20)] {
+                try await measure("a word that 0.01 % of the bodies have, \(name)", log, count) { _ in
+                    Self.search("needle")
+                }
+            }
+            try await measure("two words of many bodies", log, 20) { random in
+                Self.search(Self.words[Int(random.next() % 2_000)] + Self.words[Int(random.next() % 2_000)])
+            }
+        }
         let (span, base) = (Self.spanMs, Self.baseMs)
         try await measure("50 before a random time, filter on a model, warm", log, 200) { random in
             Self.query(.model, "gpt-4o", before: base + Int64(random.next() % UInt64(span)))
@@ -189,6 +204,12 @@ package struct StorageBenchmark {
             return Self.query(.model, "gpt-4o", before: base + Int64(turn * 37 % 21 * UInt64(span) / 22))
         }
         await other.closeAll()
+    }
+
+    private static func search(_ words: String) -> LogQuery {
+        var query = query()
+        query.bodySearch = words
+        return query
     }
 
     private static func query(_ key: LogFilter.Key? = nil, _ value: String = "", before: Int64? = nil) -> LogQuery {

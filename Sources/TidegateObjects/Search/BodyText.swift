@@ -49,12 +49,10 @@ private struct StringScanner {
         at += 1
         var string: [UInt8] = []
         while at < bytes.endIndex, bytes[at] != 0x22 {
-            if bytes[at] == 0x5C {
-                unescape(into: &string)
-            } else {
-                string.append(bytes[at])
-                at += 1
-            }
+            let plain = at
+            while at < bytes.endIndex, bytes[at] != 0x22, bytes[at] != 0x5C { at += 1 }
+            string += bytes[plain..<at]
+            if at < bytes.endIndex, bytes[at] == 0x5C { unescape(into: &string) }
         }
         at += 1
         var behind = at

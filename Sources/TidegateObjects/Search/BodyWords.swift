@@ -14,8 +14,11 @@ struct BodyWords: Equatable, Sendable {
             words.append(word)
             return words.count < Self.wordsMax
         }
-        guard !words.isEmpty else { return nil }
-        self.words = words
+        guard let last = words.popLast() else { return nil }
+        // One that stands twice is found once.
+        var once: [[UInt8]] = []
+        for word in words where !once.contains(word) { once.append(word) }
+        self.words = once + [last]
     }
 
     /// As an FTS5 expression. Words have letters and digits only: nothing in them can be syntax.
@@ -24,15 +27,15 @@ struct BodyWords: Equatable, Sendable {
     }
 
     func match(_ text: [UInt8]) -> Bool {
-        var missing = Set(words.indices)
+        var missing = words
+        var hasLast = false
+        let last = missing.removeLast()
         Self.forEachWord(text) { word in
-            for index in missing where index == words.count - 1 ? word.starts(with: words[index]) : word == words[index]
-            {
-                missing.remove(index)
-            }
-            return !missing.isEmpty
+            if !hasLast, word.starts(with: last) { hasLast = true }
+            if let index = missing.firstIndex(where: { $0[0] == word[0] && $0 == word }) { missing.remove(at: index) }
+            return !hasLast || !missing.isEmpty
         }
-        return missing.isEmpty
+        return hasLast && missing.isEmpty
     }
 
     /// - Parameter body: whether to go on.

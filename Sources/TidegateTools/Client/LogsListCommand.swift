@@ -13,6 +13,7 @@ extension LogsCommand {
             transform: LogFilterArgument.read)
         var filter: [LogFilterArgument] = []
         @Option(help: "Text in path, model, provider, event id, metadata or log id.") var search: String?
+        @Option(help: "Words in bodies.") var bodySearch: String?
         @Option(help: "Rows at most.") var limit = 20
         @Flag(help: "Oldest first.") var ascending = false
         @Flag(help: "Keep printing new rows until Ctrl-C.") var follow = false
@@ -38,6 +39,7 @@ extension LogsCommand {
         private func newest(_ client: ManagementClient, limit: Int) async throws -> [JSONValue] {
             var query = LogFilterArgument.query(filter)
             if let search { query.append(("search", search)) }
+            if let bodySearch { query.append(("body_search", bodySearch)) }
             query.append(("order_by", "created_at"))
             query.append(("order_by_direction", ascending ? "asc" : "desc"))
             return try await client.allByCursor(place.logs, query: query, perPage: min(50, limit), limit: limit)

@@ -37,10 +37,11 @@ export const api = {
     return (await envelope(`${base(account)}?per_page=100`)).result.map((gateway) => gateway.id);
   },
   // `cursor` continues behind an earlier page.
-  list(account, gateway, { filters, search, cursor }) {
+  list(account, gateway, { filters, search, words, cursor }) {
     const query = new URLSearchParams({ per_page: "50", order_by: "created_at", order_by_direction: "desc" });
     if (filters.length) query.set("filters", JSON.stringify(filters));
     if (search) query.set("search", search);
+    if (words) query.set("body_search", words);
     if (cursor) query.set("cursor", cursor);
     return envelope(`${logs(account, gateway)}?${query}`);
   },

@@ -13,13 +13,14 @@ export function make(changed) {
   const model = element("input", { placeholder: "any, or a part of it" });
   const status = element("input", { placeholder: "any", inputmode: "numeric", size: "5" });
   const search = element("input", { type: "search", placeholder: "text in any column" });
+  const words = element("input", { type: "search", placeholder: "words of requests and answers" });
   for (const input of [success, time]) input.addEventListener("change", changed);
-  for (const input of [provider, model, status, search]) input.addEventListener("input", changed);
+  for (const input of [provider, model, status, search, words]) input.addEventListener("input", changed);
 
   return {
     fields: [
       field("Result", success), field("Time", time), field("Provider", provider), field("Model", model),
-      field("Status", status), field("Search", search),
+      field("Status", status), field("Search", search), field("In bodies", words),
     ],
     // As the API takes it.
     query() {
@@ -31,7 +32,7 @@ export function make(changed) {
       add("status_code", "eq", status.value.trim());
       const minutes = Number(time.value);
       if (minutes) add("created_at", "gt", new Date(Date.now() - minutes * 60000).toISOString());
-      return { filters, search: search.value.trim() };
+      return { filters, search: search.value.trim(), words: words.value.trim() };
     },
   };
 }

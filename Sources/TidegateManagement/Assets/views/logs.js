@@ -89,10 +89,11 @@ export function render(root, { api }) {
   }
 
   function count(answer) {
-    const { total_count: total, partial, total_count_exact: isExact } = answer.result_info;
+    const { total_count: total, partial, total_count_exact: isExact, bodies_not_searched: unread } = answer.result_info;
     const matches = `${isExact === false ? "More than " : ""}${number(total)} calls match`;
     const rest = partial ? "; not all were searched: narrow the question or go on with Older" : "";
-    return `${matches}; page ${page.number}, ${answer.result.length} shown${rest}`;
+    const bodies = unread ? `; bodies of ${number(unread)} older calls have no index and were not searched` : "";
+    return `${matches}; page ${page.number}, ${answer.result.length} shown${rest}${bodies}`;
   }
 
   async function showTotals(mine) {
