@@ -78,7 +78,9 @@ package actor BodyUploader: Service {
                 queue.lost(body)
                 return .lost
             }
+            FaultPoint.beforeBodyPut.reached()
             try await store.put(contentsOf: path, at: key)
+            FaultPoint.afterBodyPut.reached()
             // Asked behind the put: whoever purges the gateway later finds the object, who purged it before did not.
             if try await coordination.get(keys.gone(body.place.gateway)) != nil {
                 try await store.delete(key)

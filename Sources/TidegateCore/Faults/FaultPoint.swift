@@ -6,6 +6,12 @@ package enum FaultPoint: String, CaseIterable, Sendable {
     case beforeIntent, afterIntent, afterCompletion
     case afterClaim, duringReplay
     case beforePut, afterPut, afterCommit, duringApply, afterApply
+    /// A segment is stored, and no entry names it; its entry is committed; half of it is carried out.
+    case afterSegmentPut, beforeSealApply, duringSealApply
+    case afterCompactionPut, duringCompactionApply
+    /// Replaced segments and bodies of deleted rows are about to go; they are gone, and no entry says so.
+    case beforeGarbageDelete, afterGarbageDelete
+    case beforeBodyPut, afterBodyPut
     case whilePinned, beforeManifest, beforePublish, afterPublish, duringCollect, beforeRelease
     /// A row whose event id is `poison` is applied.
     case appliesPoison

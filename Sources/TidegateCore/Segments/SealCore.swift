@@ -79,21 +79,26 @@ package struct SealCore: Sendable {
     }
 
     private func due(_ state: SealingState, at now: Duration) -> Work? {
+        // First, or a gateway whose rows come as fast as they are sealed would keep what is deleted for ever (A37). Not after
+        // a failure: a segment that cannot be rewritten must not keep rows from being sealed.
+        if failures == 0, let old = state.segments.first(where: { age(of: $0, at: now) >= settings.changeAgeMax }) {
+            return .compact([old.key])
+        }
         if state.hotRows >= settings.segmentRows + settings.hotRowsKept { return .seal }
         if state.hotBytes >= settings.hotBytesMax, state.hotRows >= settings.hotRowsMin { return .seal }
         return stale(state, at: now) ?? small(state)
     }
 
+    private func age(of segment: SealingState.Segment, at now: Duration) -> Duration {
+        changedSince[segment.key].map { now - $0 } ?? .zero
+    }
+
     /// Much is deleted, or something has been for long.
     private func stale(_ state: SealingState, at now: Duration) -> Work? {
-        for segment in state.segments {
-            let deleted = Double(segment.rows - segment.live)
-            let age = changedSince[segment.key].map { now - $0 } ?? .zero
-            if deleted > Double(segment.rows) * settings.deletedShareMax || age >= settings.changeAgeMax {
-                return .compact([segment.key])
-            }
-        }
-        return nil
+        state.segments.first { segment in
+            Double(segment.rows - segment.live) > Double(segment.rows) * settings.deletedShareMax
+                || age(of: segment, at: now) >= settings.changeAgeMax
+        }.map { .compact([$0.key]) }
     }
 
     /// Neighbours that fit into one segment with room to spare. Merging begins only when three do: each row is then rewritten

@@ -38,6 +38,8 @@ package struct ServeSettings: Equatable, Sendable {
     package var outboxBytesMax: UInt64 = 20 << 30
     /// Log objects of a slot behind which a snapshot of it is due.
     package var snapshotObjects = 256
+    /// Rows that leave a gateway's database for a segment at a time; half as many stay behind.
+    package var segmentRows = 50_000
     /// PEM file with certificate authorities that upstreams may be signed by, instead of the system's.
     package var trustedRoots: String?
     /// CSV file whose rows replace or add to the bundled prices.
@@ -80,6 +82,7 @@ package struct ServeSettings: Equatable, Sendable {
         outboxBytesMax =
             try reader.integer(.outboxBytesMax, in: (1 << 20)...(1 << 50)).map(UInt64.init) ?? outboxBytesMax
         snapshotObjects = try reader.integer(.snapshotObjects, in: 1...100_000) ?? snapshotObjects
+        segmentRows = try reader.integer(.segmentRows, in: 20...50_000) ?? segmentRows
         trustedRoots = try reader.text(.trustedRoots)
         prices = try reader.text(.prices)
         tls = try Self.tls(reader)

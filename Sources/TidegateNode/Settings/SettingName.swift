@@ -8,7 +8,7 @@ package enum SettingName: String, CaseIterable, Sendable {
     case tlsCertificate = "tls.certificate", tlsKey = "tls.key"
     case bodyBytesMax = "limits.bodyBytes", captureBytesMax = "limits.captureBytes"
     case connectionsMax = "limits.connections", outboxBytesMax = "limits.outboxBytes"
-    case snapshotObjects = "objects.snapshotObjects"
+    case snapshotObjects = "objects.snapshotObjects", segmentRows = "objects.segmentRows"
     case trustedRoots = "upstream.trustedRoots"
     case prices
     case s3AccessKey = "s3.accessKey", s3SecretKey = "s3.secretKey", s3Region = "s3.region", s3Style = "s3.style"

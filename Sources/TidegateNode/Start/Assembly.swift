@@ -58,11 +58,17 @@ struct Assembly {
         outboxSettings.mode = settings.capture == .power ? .power : .process
         outboxSettings.bytesMax = settings.outboxBytesMax
         outbox = try Outbox.open(directory: state.outbox, settings: outboxSettings, clock: clock, logger: logger)
-        let segments = Segments(folder: state.cache, bootID: StateDirectory.bootID(), store: engines.store)
+        var segmentSettings = Segments.Settings()
+        segmentSettings.limits.rowsMax = settings.segmentRows
+        let segments = Segments(
+            folder: state.cache, bootID: StateDirectory.bootID(), store: engines.store, settings: segmentSettings)
         databases = GatewayDatabases(
             folder: state.objects, bootID: StateDirectory.bootID(), store: engines.store, segments: segments)
         var objectsSettings = engines.objectsSettings
         objectsSettings.slot.snapshotObjects = settings.snapshotObjects
+        objectsSettings.seal.segmentRows = Int64(settings.segmentRows)
+        objectsSettings.seal.hotRowsKept = Int64(settings.segmentRows / 2)
+        objectsSettings.sealLookRows = min(objectsSettings.sealLookRows, Int64(settings.segmentRows / 2))
         objects = Objects(
             region: settings.region, slotCount: Self.slotCount, incarnation: incarnationID, coordination: coordination,
             store: engines.store, keys: keys, storage: databases, clock: clock, settings: objectsSettings,

@@ -6,6 +6,7 @@ internal import TidegateCore
 /// owner that had lost track, and its rows are all where they were.
 extension EntryApplication {
     mutating func seal(_ segment: SegmentDescription, at lsn: LSN) throws {
+        FaultPoint.beforeSealApply.reached()
         var end: Int64 = 0
         try db.run("SELECT ifnull(max(last), 0) FROM segment") { end = $0.integer(0) }
         guard let runs = try? LSNRuns(encoded: segment.runs), let first = runs.first, let last = runs.last,
@@ -16,6 +17,7 @@ extension EntryApplication {
         for row in missing { try db.run("INSERT INTO tombstone VALUES(?)", [.integer(Int64(clamping: row))]) }
         try db.run("DELETE FROM log WHERE lsn BETWEEN ? AND ?", range)
         try HotBodyBlock.remove(Int64(clamping: first)...Int64(clamping: last), codec, db)
+        FaultPoint.duringSealApply.reached()
         try insert(segment, runs, tombstones: missing.count, at: lsn)
     }
 
@@ -79,6 +81,7 @@ extension EntryApplication {
         }
         let needed = Set(segments.flatMap(\.keys))
         for first in firsts { _ = try drop(first, sparing: needed, keepingOverlays: true, at: lsn) }
+        FaultPoint.duringCompactionApply.reached()
         for (segment, runs) in zip(segments, runs) {
             let graves = buried.filter { runs.contains($0) }.sorted()
             if UInt64(graves.count) == runs.count {

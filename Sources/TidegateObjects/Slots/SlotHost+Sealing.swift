@@ -120,6 +120,15 @@ extension SlotHost {
     }
 }
 
+extension SegmentRequest {
+    fileprivate var storedPoint: FaultPoint {
+        switch work {
+        case .seal: .afterSegmentPut
+        case .compact: .afterCompactionPut
+        }
+    }
+}
+
 /// Makes and stores one segment.
 private final class SealJob: Sendable {
     private let storage: any GatewayStorage
@@ -134,7 +143,10 @@ private final class SealJob: Sendable {
     @concurrent func run() async -> SegmentProposal? {
         await world.sealPlaces.enter()
         var proposal: SegmentProposal?
-        do { proposal = try await storage.propose(request) } catch {
+        do {
+            proposal = try await storage.propose(request)
+            if proposal != nil { request.storedPoint.reached() }
+        } catch {
             world.logger.notice("Rows not sealed, trying again", metadata: ["error": "\(error)"])
         }
         await world.sealPlaces.leave()

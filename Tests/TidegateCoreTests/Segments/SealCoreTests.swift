@@ -50,6 +50,20 @@ struct SealCoreTests {
         #expect(core.observe(state([full("a", deleted: 10_001, change: 3)]), at: .zero) == .compact(["a"]))
     }
 
+    @Test("what was deleted half a day ago goes before rows are sealed, unless that has just failed")
+    func overdue() {
+        var core = SealCore()
+        let busy = state(hot: 75_000, [full("a"), full("b", deleted: 1, change: 7)])
+        let late = Duration.seconds(12 * 3_600)
+        #expect(core.observe(busy, at: .zero) == .seal)
+        core.finished(succeeded: true, at: .zero)
+        #expect(core.observe(busy, at: late) == .compact(["b"]))
+        core.finished(succeeded: false, at: late)
+        #expect(core.observe(busy, at: late + .seconds(1)) == .seal)
+        core.finished(succeeded: true, at: late + .seconds(1))
+        #expect(core.observe(busy, at: late + .seconds(1)) == .compact(["b"]))
+    }
+
     @Test("neighbours that fit together are merged once there are three, never more rows than one segment takes")
     func merge() {
         var core = SealCore()
