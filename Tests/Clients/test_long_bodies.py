@@ -3,6 +3,8 @@
 import contextlib
 import hashlib
 import http.server
+import json
+import subprocess
 import tempfile
 import threading
 import time
@@ -12,7 +14,7 @@ import httpx
 import pytest
 
 from management import Management, nonce
-from processes import admin_token, start_node
+from processes import admin_token, binary, start_node
 from servers import Shared
 
 MIB = 1 << 20
@@ -95,7 +97,8 @@ class Memory:
 class Place:
     """A provider, and a node that can be started again in the same directory."""
 
-    def __init__(self, root, engine):
+    def __init__(self, root, engine, env=None):
+        self.env = env or {}
         self.home = Path(root) / "home"
         self.home.mkdir()
         self.shared = Shared(root) if engine == "shared" else None
@@ -105,7 +108,7 @@ class Place:
         self.start()
 
     def start(self):
-        flags, env = (self.shared.flags, self.shared.env) if self.shared else ((), {})
+        flags, env = (self.shared.flags, {**self.shared.env, **self.env}) if self.shared else ((), self.env)
         provider = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.node = start_node(self.home, provider, flags=flags, env=env, seconds=40)
         self.management = Management(self.node.url, admin_token(self.home))
@@ -128,6 +131,11 @@ class Place:
             with self.management.http.stream("GET", f"{self.management.logs_path}/{log_id}/{part}") as body:
                 assert body.status_code == 200 and int(body.headers["content-length"]) == size
                 assert digest(body.iter_raw()) == digest(blocks(name, size))
+
+    def check_request(self, log_id, seed, size):
+        with self.management.http.stream("GET", f"{self.management.logs_path}/{log_id}/request") as body:
+            assert body.status_code == 200
+            assert digest(body.iter_raw()) == digest(blocks(seed + "-request", size))
 
     def files(self):
         folder = next(self.home.rglob("outbox/bodies"))
@@ -214,3 +222,37 @@ def test_a_kill_in_the_middle_of_a_call_leaves_no_file(place):
     assert row["outcome"] == "aborted"
     assert place.files() == []
     assert place.node.stop() == 0
+
+
+def test_bodies_that_no_row_names_leave_the_store():
+    """Those of deleted rows, and of rows that were lost on their way; not those of rows that may yet come."""
+    with tempfile.TemporaryDirectory(prefix="tidegate-bodies-") as root:
+        place = Place(root, "file", {"TIDEGATE_OBJECTS_SNAPSHOT_OBJECTS": "2"})
+        try:
+            kept, gone = (place.call(word, MIB, 1_000) for word in ("kept", "gone"))
+            for log_id in (kept, gone):
+                place.management.row(log_id, seconds=30)
+            folder = next(place.home.glob("state/store/1/body/*/*"))
+            bodies = sorted(path.name for path in folder.iterdir())
+            assert len(bodies) == 2, bodies
+            lost, coming = folder / "0.response", folder / "1000000.request"
+            foreign = folder.parent / ("f" * 32) / "0.request"
+            foreign.parent.mkdir()
+            for path in (lost, coming, foreign):
+                path.write_bytes(b"x" * 1_000)
+            place.management.call("DELETE", place.management.logs_path, params={
+                "filters": json.dumps([{"key": "id", "operator": "eq", "value": [gone]}])})
+            deadline = time.monotonic() + 30
+            while lost.exists() or sum(path.name in bodies for path in folder.iterdir()) > 1:
+                assert time.monotonic() < deadline, sorted(path.name for path in folder.iterdir())
+                place.management.row(place.call(nonce(), 1_000, 1_000), seconds=30)
+            assert coming.exists() and foreign.exists()
+            place.check_request(kept, "kept", MIB)
+            assert place.node.stop() == 0
+            report = json.loads(subprocess.run(
+                [binary(), "audit", "--json", "--state", str(place.home / "state")], capture_output=True, text=True,
+                timeout=60).stdout)
+            assert report["holds"], report
+            assert any("bodies that no row names: 1" in note and "never delivered" in note for note in report["notes"])
+        finally:
+            place.close()

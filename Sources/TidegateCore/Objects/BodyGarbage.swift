@@ -2,14 +2,18 @@
 ///
 /// Drain batches carry `resolvedBelow` of their stream: every smaller intent is delivered, skipped or dropped. Below it, a
 /// body that no row names is garbage for good; at or above it, its row may still be on its way. No clock decides.
-package struct BodyGarbage: Sendable {
+package struct BodyGarbage: Equatable, Sendable {
     private var bounds: [StreamID: UInt64] = [:]
 
     package init() {}
 
-    /// - Parameter resolvedBelow: as a batch carried it that is decided; never goes back.
-    package mutating func note(_ stream: StreamID, resolvedBelow: UInt64) {
-        bounds[stream] = max(bounds[stream] ?? 0, resolvedBelow)
+    /// - Parameter resolvedBelow: as a batch carried it; never goes back.
+    /// - Returns: whether it says more than was known.
+    @discardableResult
+    package mutating func note(_ stream: StreamID, resolvedBelow: UInt64) -> Bool {
+        guard resolvedBelow > bounds[stream] ?? 0 else { return false }
+        bounds[stream] = resolvedBelow
+        return true
     }
 
     /// A stream whose outbox will never send again: retired, or declared lost.
@@ -17,7 +21,8 @@ package struct BodyGarbage: Sendable {
 
     /// - Parameters:
     ///   - keys: of body objects, as a listing shows them. What is no such key is left alone.
-    ///   - isNamed: whether a row names the object, as of a state that holds everything committed.
+    ///   - isNamed: whether a row names the object, or garbage that waits for its snapshots. As of a state that holds
+    ///     everything committed when the bounds were noted: a robbed owner does not have it.
     package func garbage(
         among keys: [String], of gateway: GatewayUID, in names: CoordinationKeys, isNamed: (String) -> Bool
     ) -> [String] {

@@ -15,6 +15,10 @@ package struct CollectorCore: Sendable {
         case gatewayEnded(GatewayUID, LogIndex)
         /// Objects of rows whose refusal is committed.
         case refused([String])
+        /// A batch says that the rows of all smaller intents of its stream are committed, refused or dropped.
+        case resolved(StreamID, below: UInt64)
+        /// Bodies were looked through up to this key; `nil` is the end.
+        case sweptBodies(GatewayUID, through: String?)
         case deleteFailed([String])
         case purgeFailed(GatewayUID)
         case tick
@@ -32,6 +36,8 @@ package struct CollectorCore: Sendable {
         case sweepDatabases(retained: [SnapshotPointer])
         /// Delete what entries up to and including `n` made garbage in the gateways' databases.
         case collectGarbage(through: LogIndex)
+        /// Delete bodies that no row names and none will, a part of each gateway's: from behind these keys on.
+        case sweepBodies(BodyGarbage, after: [GatewayUID: String])
         /// Delete every object of a gateway that is gone, then mark it purged.
         case purge(GatewayUID)
         case wake(at: Duration)
@@ -48,6 +54,10 @@ package struct CollectorCore: Sendable {
     private var waiting: [(due: Duration, keys: [String])] = []
     private var ended: [(gateway: GatewayUID, n: LogIndex)] = []
     private var wakeAt: Duration?
+    private var bodies = BodyGarbage()
+    /// Something can be garbage that was none at the last look.
+    private var hasBodyNews = false
+    private var bodyPlaces: [GatewayUID: String] = [:]
 
     package init(_ slot: SlotID, keys: CoordinationKeys, _ claimed: ClaimCore.Claimed, settings: SlotSettings) {
         self.slot = slot
@@ -72,6 +82,12 @@ package struct CollectorCore: Sendable {
             if !ended.contains(where: { $0.gateway == uid }) { ended.append((uid, n)) }
             return purges()
         case .refused(let keys): return delete(keys)
+        case .resolved(let stream, let bound):
+            if bodies.note(stream, resolvedBelow: bound) { hasBodyNews = true }
+            return []
+        case .sweptBodies(let uid, let place):
+            bodyPlaces[uid] = place
+            return []
         case .deleteFailed(let keys):
             waiting.append((now + settings.retryMax * 30, keys))
             return due(at: now)
@@ -101,7 +117,14 @@ package struct CollectorCore: Sendable {
             waiting.append((now + settings.logRetention, garbage))
             effects.append(.collectGarbage(through: prevN))
         }
-        return effects + purges() + due(at: now)
+        return effects + purges() + due(at: now) + bodySweep()
+    }
+
+    /// With the snapshots, for want of a clock: what a lost row leaves behind is rare, and nobody waits for its place.
+    private mutating func bodySweep() -> [Effect] {
+        guard hasBodyNews || !bodyPlaces.isEmpty else { return [] }
+        hasBodyNews = false
+        return [.sweepBodies(bodies, after: bodyPlaces)]
     }
 
     /// Only once both retained snapshots are newer than the gateway's end: until then they name objects of it.

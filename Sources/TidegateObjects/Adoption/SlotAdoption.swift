@@ -50,7 +50,7 @@ struct SlotAdoption: Sendable {
         }
         let findings = SlotFindings()
         let replay = SlotReplay(
-            slot: slot, store: store, scratch: scratch, base: newest?.manifest, findings: findings)
+            slot: slot, store: store, keys: keys, scratch: scratch, base: newest?.manifest, findings: findings)
         for object in chain.objects where object.n > newest?.pointer.n ?? 0 {
             try await replay.apply(try LogObject(decoding: try await store.get(object.key)))
         }

@@ -22,6 +22,10 @@ extension GatewayLog {
                 guard !pack.isEmpty else { return }
                 found.append(Reference(key: pack, crc: nil, size: UInt64(bitPattern: row.integer(4))))
             }
+            try db.run("SELECT bodyObjects FROM segment WHERE length(bodyObjects) > 1") { row in
+                var reader = ByteReader(row.blob(0))
+                for key in try reader.texts() { found.append(Reference(key: key, crc: nil, size: nil)) }
+            }
             for column in ["requestObject", "responseObject"] {
                 try db.run("SELECT \(column) FROM log WHERE \(column) <> ''") { row in
                     found.append(Reference(key: row.text(0), crc: nil, size: nil))

@@ -55,7 +55,8 @@ struct SlotAuditor: Sendable {
         for hole in newer?.holes ?? older?.holes ?? [] {
             findings.notes.append("\(slot): log object \(hole) was lost earlier; its rows are missing")
         }
-        let replay = SlotReplay(slot: slot, store: store, scratch: scratch + "/older", base: older, findings: findings)
+        let replay = SlotReplay(
+            slot: slot, store: store, keys: keys, scratch: scratch + "/older", base: older, findings: findings)
         var crc: UInt32? = older?.logCRC ?? 0
         var n = older?.n ?? 0
         while n < headN {

@@ -6,6 +6,7 @@ internal import TidegateCore
 final class SlotReplay {
     private let slot: SlotID
     private let store: any ObjectStore
+    private let keys: CoordinationKeys
     private let scratch: String
     private let base: [GatewayUID: SnapshotManifest.Item]
     private let findings: SlotFindings
@@ -16,8 +17,12 @@ final class SlotReplay {
     private(set) var ended: Set<GatewayUID> = []
     private var ids: Set<RecordID> = []
 
-    init(slot: SlotID, store: any ObjectStore, scratch: String, base: SnapshotManifest?, findings: SlotFindings) {
+    init(
+        slot: SlotID, store: any ObjectStore, keys: CoordinationKeys, scratch: String, base: SnapshotManifest?,
+        findings: SlotFindings
+    ) {
         self.slot = slot
+        self.keys = keys
         self.store = store
         self.scratch = scratch
         self.findings = findings
@@ -96,6 +101,36 @@ final class SlotReplay {
         }
     }
 
+    /// Objects that no row and no entry names, as information: their entries may be on the way, or their rule has not come
+    /// by. Bodies of an outbox that is lost stay until somebody deletes them: no rule knows that it will never come back.
+    private func findOrphans(of uid: GatewayUID, _ log: GatewayLog, named: Set<String>) async throws(TidegateError) {
+        let garbage = try await log.garbage(through: .max)
+        let known = named.union(garbage)
+        var streams: [String: Int] = [:]
+        for key in try await list(keys.bodyObjects(of: uid)) where !known.contains(key) {
+            guard let place = keys.bodyPlace(key) else { continue }
+            let isKnown = marks[uid]?[place.stream] != nil
+            streams["\(place.stream)" + (isKnown ? "" : ", which never delivered a row here"), default: 0] += 1
+        }
+        for (stream, count) in streams.sorted(by: { $0.key < $1.key }) {
+            findings.notes.append("\(uid): bodies that no row names: \(count), of stream \(stream)")
+        }
+        let segments = try await list(keys.segments(of: uid)).filter { !known.contains($0) }
+        if !segments.isEmpty {
+            findings.notes.append(
+                "\(uid): objects of segments that no entry names: \(segments.count); an owner to come deletes them")
+        }
+    }
+
+    private func list(_ prefix: String) async throws(TidegateError) -> [String] {
+        var found: [String] = []
+        while true {
+            let page = try await store.list(prefix: prefix, after: found.last, limit: 1_000)
+            found += page
+            guard page.count == 1_000 else { return found }
+        }
+    }
+
     /// The databases stand where `newer` was taken: both must have the same content.
     func compare(with newer: SnapshotManifest) async throws(TidegateError) {
         let others = GatewayDatabases(folder: scratch + "-newer", bootID: "audit", store: store, segments: segments)
@@ -124,7 +159,9 @@ final class SlotReplay {
         for (uid, log) in logs.sorted(by: { $0.key < $1.key }) {
             let state = try await log.state()
             if !state.isDeleted { live[uid] = state.live }
-            for reference in try await log.references() { try await check(reference, of: uid) }
+            let references = try await log.references()
+            for reference in references { try await check(reference, of: uid) }
+            if !state.isDeleted { try await findOrphans(of: uid, log, named: Set(references.map(\.key))) }
             hash.update(data: Array("\(uid) \(try await log.contentHash())".utf8))
         }
         await databases.closeAll()

@@ -71,6 +71,11 @@ actor LogScanner {
         try snapshot(by: deadline) { db, _, _ in try RollupReads.rows(query, db) }
     }
 
+    /// One state of the database.
+    func reading<Value>(by deadline: QueryDeadline, _ body: (Database) throws -> Value) throws -> Value {
+        try snapshot(by: deadline) { db, _, _ in try body(db) }
+    }
+
     func list(by deadline: QueryDeadline) throws -> SegmentList { try snapshot(by: deadline) { $2 } }
 
     /// Runs `body` on a segment's file, with what happened to its rows since.

@@ -35,6 +35,9 @@ package protocol GatewayStorage: Sendable {
     /// Keys of objects that entries up to and including `n` made garbage, and that no entry has noted as collected.
     func garbage(through n: LogIndex) async throws(TidegateError) -> [String]
 
+    /// Those of the keys that a row names, hot or sealed, or that wait as garbage for snapshots to pass them.
+    func bodies(namedAmong keys: Set<String>) async throws(TidegateError) -> Set<String>
+
     /// What decides about seals and rewriting.
     func sealingState() async throws(TidegateError) -> SealingReport
     /// Stores the oldest rows, or neighbouring segments, as a segment. Nothing changes until the entry is applied.

@@ -24,6 +24,7 @@ extension SlotHost {
         case .dropSnapshot(let pointer, let retained): start { await collecting.drop(pointer, retained: retained) }
         case .sweepDatabases(let retained): start { await collecting.sweepDatabases(retained: retained) }
         case .collectGarbage(let n): collectGarbage(through: n, collecting)
+        case .sweepBodies(let bodies, let places): sweepBodies(bodies, after: places, collecting)
         case .purge(let uid):
             start { [mailbox] in
                 if !(await collecting.purge(uid)) { mailbox.post(.collector(.purgeFailed(uid))) }
@@ -37,12 +38,35 @@ extension SlotHost {
             start { [world, mailbox] in
                 do throws(TidegateError) {
                     let keys = try await storage.garbage(through: n)
-                    guard !keys.isEmpty, await collecting.delete(keys) else { return }
+                    guard !keys.isEmpty else { return }
+                    FaultPoint.beforeGarbageDelete.reached()
+                    guard await collecting.delete(keys) else { return }
+                    FaultPoint.afterGarbageDelete.reached()
                     // Nobody waits for it: what is listed again is deleted again.
                     mailbox.post(.append(uid, .collected(through: n)) { _ in })
                 } catch {
                     world.logger.notice("Garbage stays for now", metadata: ["gateway": "\(uid)", "error": "\(error)"])
                 }
+            }
+        }
+    }
+
+    /// A few gateways at a time, in turn.
+    private func sweepBodies(_ bodies: BodyGarbage, after places: [GatewayUID: String], _ collecting: SlotCollecting) {
+        guard let upkeep else { return }
+        let order = storages.keys.sorted()
+        let turn = order.filter { $0 > upkeep.bodiesSwept } + order.filter { $0 <= upkeep.bodiesSwept }
+        var work: [(uid: GatewayUID, storage: any GatewayStorage)] = []
+        for uid in turn.prefix(SlotCollecting.bodyGatewaysMax) {
+            guard let storage = storages[uid] else { continue }
+            work.append((uid, storage))
+            upkeep.bodiesSwept = uid
+        }
+        start { [mailbox, work] in
+            for item in work {
+                let place = await collecting.sweepBodies(
+                    of: item.uid, item.storage, bodies, after: places[item.uid])
+                mailbox.post(.collector(.sweptBodies(item.uid, through: place)))
             }
         }
     }
@@ -81,6 +105,9 @@ extension SlotHost {
 /// Carries deletions out, a slot's at a time. What fails stays until somebody comes by again.
 struct SlotCollecting: Sendable {
     private static let pageKeys = 1_000
+    /// Of one gateway's bodies at a look, and gateways at a look.
+    private static let bodyPagesMax = 4
+    static let bodyGatewaysMax = 16
 
     let slot: SlotID
     let epoch: Epoch
@@ -145,6 +172,34 @@ struct SlotCollecting: Sendable {
                 }
             }
             _ = await delete(garbage)
+        }
+    }
+
+    /// Deletes bodies that no row names and none will (A34). `bodies` was noted before this is called, so that a row it
+    /// speaks of is committed; whoever is the owner after that has applied it.
+    /// - Returns: where the next look goes on; `nil` when this one came to the end.
+    func sweepBodies(
+        of uid: GatewayUID, _ storage: any GatewayStorage, _ bodies: BodyGarbage, after: String?
+    ) async -> String? {
+        do throws(TidegateError) {
+            var (found, place) = ([String](), after)
+            for _ in 0..<Self.bodyPagesMax {
+                let page = try await world.store.list(
+                    prefix: world.keys.bodyObjects(of: uid), after: place, limit: Self.pageKeys)
+                found += page
+                place = page.count == Self.pageKeys ? page.last : nil
+                if place == nil { break }
+            }
+            let candidates = bodies.garbage(among: found, of: uid, in: world.keys) { _ in false }
+            guard !candidates.isEmpty else { return place }
+            let own = try await world.coordination.get(world.keys.owner(slot))
+            guard own?.modRevision == fence else { return after }
+            let named = try await storage.bodies(namedAmong: Set(candidates))
+            _ = await delete(candidates.filter { !named.contains($0) })
+            return place
+        } catch {
+            world.logger.notice("Bodies not looked through", metadata: ["gateway": "\(uid)", "error": "\(error)"])
+            return after
         }
     }
 

@@ -108,6 +108,7 @@ package actor SlotHost {
         switch input {
         case .batch(let batch, let reply):
             let tracker = DeliveryTracker(count: batch.records.count, reply: reply)
+            collectorStep(.resolved(batch.stream, below: batch.resolvedBelow))
             if !batch.records.isEmpty { admit(ParkedBatch(batch: batch, tracker: tracker)) }
         case .append(let uid, let entry, let reply): append(entry, to: uid, reply: reply)
         case .core(let event): step(event)

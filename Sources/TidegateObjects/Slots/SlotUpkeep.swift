@@ -15,6 +15,8 @@ final class SlotUpkeep {
 
     var snapshots: SnapshotCore?
     var collector: CollectorCore?
+    /// The gateway whose bodies were looked through last.
+    var bodiesSwept = GatewayUID(bits: 0)
     /// What is pinned, until it is stored.
     var pins: [GatewayUID: any PinnedContent] = [:]
     /// What the snapshot under way will be.

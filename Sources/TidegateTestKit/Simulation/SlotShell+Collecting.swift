@@ -22,6 +22,7 @@ extension SlotShell {
         case .dropSnapshot(let pointer, let retained): drop(pointer, retained)
         case .sweepDatabases(let retained): sweepDatabases(retained)
         case .collectGarbage: break  // segments that compaction replaced: none in here
+        case .sweepBodies: break  // bodies are not simulated
         case .purge(let uid): purge(uid)
         case .wake(let time): node.after(time - node.local) { self.onCollector(.tick) }
         }

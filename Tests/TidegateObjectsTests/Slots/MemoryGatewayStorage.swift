@@ -64,6 +64,9 @@ actor MemoryGatewayStorage: GatewayStorage {
         )
     }
     func garbage(through n: LogIndex) -> [String] { [] }
+    func bodies(namedAmong keys: Set<String>) -> Set<String> {
+        keys.intersection(rows.flatMap { [$0.record.requestObject, $0.record.responseObject] })
+    }
     func take(_ content: MemoryContent) { (rows, current, edited) = (content.rows, content.state, content.edited) }
     func close() {}
     func destroy() {

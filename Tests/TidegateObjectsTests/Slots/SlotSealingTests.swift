@@ -82,6 +82,54 @@ struct SlotSealingTests {
         await second.databases.closeAll()
     }
 
+    @Test("delete bodies that no row names and none will, and no others")
+    func orphanedBodies() async throws {
+        let node = node("bodies")
+        try await node.objects.start()
+        let uid = try await gateway(node.objects)
+        let stream = StreamID(bits: 1)
+        func key(_ intent: UInt64, _ stream: StreamID = StreamID(bits: 1)) -> String {
+            fixture.keys.bodyObject(uid, stream, intent: intent, .response)
+        }
+        func send(_ number: Int, resolvedBelow: UInt64) async {
+            var record = LogRecord(id: RecordID(bits: UInt128(number)), gateway: uid, startedAtMs: 0)
+            if number <= 60 { record.responseObject = key(UInt64(number)) }
+            let verdicts = await node.objects.deliver(
+                DeliveryBatch(
+                    stream: stream, gateway: uid, firstSequence: UInt64(number), records: [record.encoded()[...]],
+                    resolvedBelow: resolvedBelow))
+            #expect(verdicts == [.committed])
+        }
+        // Hot rows' and sealed rows' bodies, one of a lost row, one that is on its way, one of an outbox never heard of.
+        for number in 1...60 { try await fixture.store.put([1], at: key(UInt64(number))) }
+        let (lost, coming, foreign) = (key(70), key(71), key(1, StreamID(bits: 5)))
+        for key in [lost, coming, foreign] { try await fixture.store.put([1], at: key) }
+        for number in 1...60 { await send(number, resolvedBelow: UInt64(number)) }
+        #expect(try await eventually { sealed.count >= 2 })
+        // Deleted rows' bodies wait for both snapshots; those of sealed rows also until their segment is rewritten.
+        let deleted = [1, 2, 3, 4, 5, 59]
+        for number in deleted {
+            var query = LogQuery()
+            query.filters = [
+                LogFilter(key: .id, operator: .eq, values: [.string("\(RecordID(bits: UInt128(number)))")])
+            ]
+            #expect(try await node.objects.delete(from: uid, matching: query, limit: 1).count == 1)
+        }
+        let expected = Set((1...60).filter { !deleted.contains($0) }.map { key(UInt64($0)) }).union([coming, foreign])
+        var next = 61
+        while bodies != expected, next < 1_000 {
+            await send(next, resolvedBelow: 71)
+            #expect(bodies.isSuperset(of: expected))
+            next += 1
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        #expect(bodies == expected)
+        await node.objects.drain()
+        await node.databases.closeAll()
+    }
+
+    private var bodies: Set<String> { Set(fixture.store.keys.filter { $0.contains("/body/") }) }
+
     @Test("delete replaced segments once no retained snapshot names them")
     func collect() async throws {
         let node = node("node")
