@@ -25,6 +25,18 @@ struct GatewayRouteTests {
         #expect(reply.ends == 1)
     }
 
+    @Test("days of retention are kept, and null keeps rows for ever")
+    func retention() async {
+        for (value, kept) in [("30", JSONValue.integer(30)), ("null", .null)] {
+            let name = "days-\(value)"
+            let reply = await bench.call(
+                "POST", Bench.gateways,
+                "{\"id\":\"\(name)\",\(Bench.gatewayBody),\"log_retention_days\":\(value)}")
+            #expect(reply.status == 200)
+            #expect(reply.json?["result"]?["log_retention_days"] == kept)
+        }
+    }
+
     @Test("a missing field is refused in the reference's words")
     func required() async {
         let reply = await bench.call("POST", Bench.gateways, "{\(Bench.gatewayBody)}")
@@ -41,7 +53,9 @@ struct GatewayRouteTests {
             ("log_management", "9999"), ("log_management", "10000001"), ("retry_delay", "5001"),
             ("retry_max_attempts", "0"), ("retry_max_attempts", "6"), ("retry_backoff", "\"soon\""),
             ("logpush_public_key", "\"short\""), ("rate_limiting_technique", "\"x\""), ("zdr", "1"), ("otel", "{}"),
-            ("guardrails", "{\"prompt\":{}}"), ("log_management_strategy", "\"x\""), ("authentication", "null"),
+            ("log_retention_days", "0"), ("log_retention_days", "1.5"), ("log_retention_days", "\"30\""),
+            ("log_retention_days", "36501"), ("guardrails", "{\"prompt\":{}}"), ("log_management_strategy", "\"x\""),
+            ("authentication", "null"),
             ("spend_limits", "{\"rules\":[{\"limit\":0,\"limitType\":\"cost\",\"window\":1}]}"),
         ])
     func ranges(field: String, value: String) async {

@@ -35,5 +35,6 @@ extension GatewaySettings {
         stripe = try optional(.stripe)
         fullOutboxPolicy = try field(.fullOutboxPolicy, fullOutboxPolicy)
         fullTextSearch = try field(.fullTextSearch, fullTextSearch)
+        logRetentionDays = try optional(.logRetentionDays)
     }
 }

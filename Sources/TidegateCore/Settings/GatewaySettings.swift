@@ -46,6 +46,9 @@ package struct GatewaySettings: Equatable, Sendable, Codable {
     /// Ours: what happens to calls when their rows cannot be captured.
     package var fullOutboxPolicy: FullOutboxPolicy = .proxyWithoutLog
 
+    /// Ours: days after which rows go, from 1; nil keeps them.
+    package var logRetentionDays: Int? = nil
+
     package init() {}
 
     package enum CodingKeys: String, CodingKey, CaseIterable {
@@ -74,5 +77,6 @@ package struct GatewaySettings: Equatable, Sendable, Codable {
         case stripe
         case fullOutboxPolicy = "full_outbox_policy"
         case fullTextSearch = "full_text_search"
+        case logRetentionDays = "log_retention_days"
     }
 }

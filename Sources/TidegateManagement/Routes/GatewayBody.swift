@@ -68,6 +68,8 @@ struct GatewayBody {
         edit("full_outbox_policy") { $0.fullOutboxPolicy = policy }
         let fullText = reader.boolean("full_text_search") ?? false
         edit("full_text_search") { $0.fullTextSearch = fullText }
+        let days = reader.integer("log_retention_days", in: 1...36_500)
+        edit("log_retention_days") { $0.logRetentionDays = days }
         let classify = reader.boolean("log_classification") ?? false
         edit("log_classification") { $0.logClassification = classify }
         if classify, reader["collect_logs"] == .bool(false) {

@@ -27,6 +27,7 @@ extension JSONText {
             ("byok_only", .bool(settings.byokOnly)),
             ("full_outbox_policy", .string(settings.fullOutboxPolicy.rawValue)),
             ("full_text_search", .bool(settings.fullTextSearch)),
+            ("log_retention_days", .optional(settings.logRetentionDays)),
             ("account_id", .string(gateway.account)), ("account_tag", .string(gateway.account)),
             ("internal_id", .string(gateway.uid.description)), ("wholesale", .bool(false)), ("internal", .bool(false)),
         ])

@@ -78,6 +78,11 @@ actor LogScanner {
 
     func list(by deadline: QueryDeadline) throws -> SegmentList { try snapshot(by: deadline) { $2 } }
 
+    /// With the segments of the same state: a seal in between would hide rows from both.
+    func agedHotRows(_ limit: AgeLimit, by deadline: QueryDeadline) throws -> AgedHotRows {
+        try snapshot(by: deadline) { db, _, list in try AgedHotRows.read(limit, list, db) }
+    }
+
     /// Runs `body` on a segment's file, with what happened to its rows since.
     /// - Throws: `SegmentGone` when it is no part of the log any more.
     func visit<Value: Sendable>(

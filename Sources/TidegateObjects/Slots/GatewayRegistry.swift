@@ -10,6 +10,8 @@ package struct GatewayRegistration: Equatable, Sendable {
     package var deletesOldest: Bool
     /// Segments that are made from now on know the words of their bodies.
     package var indexesBodies = false
+    /// Days after which rows go; `nil` keeps them.
+    package var retentionDays: Int?
     /// Its end is asked for and will come: nothing more is taken.
     package var isEnding: Bool
 }
@@ -61,6 +63,7 @@ package struct DocumentRegistry: GatewayRegistry {
             account: account, name: name, cap: caps.compactMap { $0 }.min(),
             // The reference answers DELETE_OLDEST for a gateway that never said (reference/management-api.md §2).
             deletesOldest: gatewayDocument.settings.logManagementStrategy != .stopInserting,
-            indexesBodies: gatewayDocument.settings.fullTextSearch, isEnding: gatewayDocument.state == .deleting)
+            indexesBodies: gatewayDocument.settings.fullTextSearch,
+            retentionDays: gatewayDocument.settings.logRetentionDays, isEnding: gatewayDocument.state == .deleting)
     }
 }

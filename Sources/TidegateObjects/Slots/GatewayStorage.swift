@@ -46,6 +46,10 @@ package protocol GatewayStorage: Sendable {
     /// Keys of all objects of segments that the database knows of, garbage included.
     func segmentObjects() async throws(TidegateError) -> [String]
 
+    /// Rows past their age. Throws untyped: see `PinnedContent.store`.
+    /// - Returns: `nil` when there are none.
+    @concurrent func agedRows(_ limit: AgeLimit) async throws -> AgedRows?
+
     func close() async
 
     /// Closes and deletes the files.

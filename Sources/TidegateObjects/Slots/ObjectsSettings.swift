@@ -13,6 +13,7 @@ package struct ObjectsSettings: Equatable, Sendable {
     /// Snapshots that a node copies and stores at a time.
     package var snapshotsAtOnce = 2
     package var seal = SealSettings()
+    package var retention = RetentionSettings()
     /// Segments that a node makes at a time.
     package var sealsAtOnce = 2
     /// Pause between looks at gateways that have sealed rows.

@@ -15,6 +15,7 @@ extension SlotHost {
         collectorStep(.start)
         findEndedGateways(claimed.claim.head?.n ?? 0)
         sealingStep(.tick)
+        sweepForRetention()
     }
 
     func snapshotStep(_ event: SnapshotCore.Event) {

@@ -71,6 +71,7 @@ package actor SlotHost {
     var upkeep: SlotUpkeep?
     var isReleasing = false
     let sealing = SlotSealing()
+    var retention: RetentionCore
     private var lastSealed: LogIndex?
     private var jobs: [Job] = []
 
@@ -78,6 +79,7 @@ package actor SlotHost {
         self.slot = slot
         self.world = world
         self.reclaim = reclaim
+        retention = RetentionCore(settings: world.settings.retention)
         mailbox = SlotMailbox(
             bytesMax: world.settings.mailboxBytesMax, overloaded: world.settings.overloadedDelay)
         keeper = AllowanceKeeper(
@@ -130,6 +132,7 @@ package actor SlotHost {
         case .upkeepTick:
             snapshotStep(.tick)
             collectorStep(.tick)
+        case .retentionTick: sweepForRetention()
         case .drain: drain()
         case .released, .stop: phase = .stopped
         }

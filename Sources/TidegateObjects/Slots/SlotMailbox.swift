@@ -23,6 +23,8 @@ enum SlotInput: Sendable {
     case collector(CollectorCore.Event)
     case upkeepTick
     case sealing(SealingEvent)
+    /// Time to look for rows past their age.
+    case retentionTick
     case drain
     /// The slot is given up, or cannot be: in either case this owner is done.
     case released
@@ -96,7 +98,7 @@ final class SlotMailbox: Sendable {
         case .giveBack(_, let done): done()
         case .pinned(_, .success(let pins)): for pin in pins.values { Task { await pin.letGo() } }
         case .core, .applied, .opened, .allowance, .evict, .refresh, .gaveBack, .drain, .stop, .snapshot, .pinned,
-            .stored, .collector, .upkeepTick, .sealing, .released:
+            .stored, .collector, .upkeepTick, .sealing, .retentionTick, .released:
             break
         }
     }

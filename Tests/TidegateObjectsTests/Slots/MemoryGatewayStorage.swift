@@ -69,6 +69,7 @@ actor MemoryGatewayStorage: GatewayStorage {
     }
     func take(_ content: MemoryContent) { (rows, current, edited) = (content.rows, content.state, content.edited) }
     func close() {}
+    nonisolated func agedRows(_ limit: AgeLimit) -> AgedRows? { nil }
     func destroy() {
         rows = []
         current = GatewayState()
