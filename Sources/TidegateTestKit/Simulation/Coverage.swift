@@ -5,7 +5,9 @@ package enum Coverage: String, CaseIterable, Sendable {
     case unclearCommit, unclearCommitHappened, lateTransaction, doubledTransaction, watchListed, leaseEnded
     case latePut, hiddenPut, replayFromSnapshot, replayFromLog, snapshot, logCollected, snapshotCollected, purge
     case duplicate, gap, skip, gone, movedBatch, orphanEdit, sealedEdit, rowsDeleted, eviction, seal, editDuringSeal
-    case deleteDuringSeal, gatewayEnded, gatewayRecreated, endFinishedByAnother
+    case deleteDuringSeal, compaction, editDuringCompaction, deleteDuringCompaction, segmentEmptied, sealRefused
+    case segmentsCollected, segmentsSwept
+    case gatewayEnded, gatewayRecreated, endFinishedByAnother
     case allowanceRefused, allowanceReturned, allowanceSettled, capLowered
     case powerCut, diskLost, abortedRow, rowsLostUnsynced, strongReadRefused, olderReadRefused
     // Of the other scenarios.

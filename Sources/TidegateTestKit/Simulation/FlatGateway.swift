@@ -19,7 +19,7 @@ struct FlatGateway {
     private(set) var lastEdit: UInt64 = 0
     private(set) var lastDelete: UInt64 = 0
     private(set) var digest: UInt64 = 0
-    private var history: [(n: LogIndex, digest: UInt64)] = []
+    private var history: [(n: LogIndex, digest: UInt64, live: Int)] = []
     /// Digest of the whole database by object, as the first replica had it.
     private var replicas: [LogIndex: UInt64] = [:]
     init(isForked: Bool) { self.isForked = isForked }
@@ -65,7 +65,7 @@ struct FlatGateway {
             lastDelete = lsn
             for row in lsns { drop(row) }
         case .evict(let through): for lsn in rows.keys where lsn <= through { drop(lsn) }
-        case .sealed: break
+        case .sealed, .compacted, .collected: break
         case .gatewayDeleted:
             (rows, places, orphans, digest, isDeleted) = ([:], [:], [:], 0, true)
         }
@@ -96,10 +96,13 @@ struct FlatGateway {
         GatewayImage.digest(of: SegmentRow(lsn: lsn, id: row.id, value: row.value))
     }
 
-    mutating func remember(_ n: LogIndex) { history.append((n, digest)) }
+    mutating func remember(_ n: LogIndex) { history.append((n, digest, rows.count)) }
 
     /// Digest of what readers see at `n`.
     func digest(at n: LogIndex) -> UInt64 { history.last { $0.n <= n }?.digest ?? 0 }
+
+    /// Rows at `n`, if it was a change of this gateway.
+    func live(at n: LogIndex) -> Int? { history.last { $0.n == n }?.live }
 
     /// - Returns: what is wrong with a replica's state at `n`, or `nil`.
     mutating func replica(at n: LogIndex, _ digest: UInt64, _ live: Int) -> String? {

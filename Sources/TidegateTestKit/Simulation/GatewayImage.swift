@@ -12,18 +12,26 @@ struct GatewayImage {
     }
 
     private(set) var appliedN: LogIndex = 0
-    private(set) var live = 0
+    var live = 0
     private(set) var isDeleted = false
     private(set) var hot: [UInt64: RecordID] = [:]
-    private(set) var segments: [SimulatedSegment] = []
+    struct Sealed {
+        var segment: SimulatedSegment
+        /// Rows of it that are deleted.
+        var tombstones: Set<UInt64> = []
+        var live: Int { segment.lsns.count - tombstones.count }
+    }
+
+    /// Ascending, without overlaps.
+    var sealed: [Sealed] = []
+    /// Objects that no row needs since that log object.
+    var garbage: [String: LogIndex] = [:]
     private(set) var streams: [StreamID: Mark] = [:]
     private var ids: [RecordID: UInt64] = [:]
-    private var overlays: [UInt64: Edit] = [:]
+    var overlays: [UInt64: Edit] = [:]
     private var orphans: [RecordID: Edit] = [:]
-    /// Rows that are gone, though a segment may hold them, and since which entry.
-    private var tombstones: [UInt64: UInt64] = [:]
     /// Of the whole content, whatever order it came in: two replicas that differ anywhere differ here (I9).
-    private(set) var digest: UInt64 = 0
+    var digest: UInt64 = 0
 
     mutating func apply(_ n: LogIndex, _ entries: [(lsn: UInt64, entry: SimulatedEntry)], _ mutant: Mutant?) {
         guard n > appliedN else { return }
@@ -31,7 +39,8 @@ struct GatewayImage {
         for (lsn, entry) in entries where !isDeleted { apply(entry, lsn, mutant) }
     }
 
-    private mutating func apply(_ entry: SimulatedEntry, _ lsn: UInt64, _ mutant: Mutant?) {
+    /// - Parameter mutant: a rule that this replica does not keep.
+    mutating func apply(_ entry: SimulatedEntry, _ lsn: UInt64, _ mutant: Mutant?) {
         switch entry {
         case .record(let stream, let sequence, let id):
             advance(stream, Mark(sequence: sequence, id: id))
@@ -46,10 +55,12 @@ struct GatewayImage {
                 digest ^= orphanDigest(id, Edit(value: value, lsn: lsn))
             }
         case .editRow(let row, let value):
-            if hot[row] != nil || isSealed(row) { put(Edit(value: value, lsn: lsn), onRow: row) }
+            if hot[row] != nil || place(ofSealed: row) != nil { put(Edit(value: value, lsn: lsn), onRow: row) }
         case .delete(let lsns): for row in lsns { remove(row, at: lsn) }
         case .evict(let through): evict(through, at: lsn)
-        case .sealed(let segment): seal(segment, mutant)
+        case .sealed(let segment): seal(segment, at: lsn, mutant)
+        case .compacted(let replaced, let segment): compact(replaced, segment, at: lsn, mutant)
+        case .collected(let n): for key in garbage.keys where garbage[key] ?? 0 <= n { forget(key) }
         case .gatewayDeleted:
             let n = appliedN
             self = GatewayImage()
@@ -82,7 +93,7 @@ struct GatewayImage {
         digest ^= mix(12, row, UInt64(edit.value), edit.lsn)
     }
 
-    private mutating func dropOverlay(_ row: UInt64) {
+    mutating func dropOverlay(_ row: UInt64) {
         guard let old = overlays.removeValue(forKey: row) else { return }
         digest ^= mix(12, row, UInt64(old.value), old.lsn)
     }
@@ -91,19 +102,13 @@ struct GatewayImage {
         mix(13, mix(id.bits), UInt64(edit.value), edit.lsn)
     }
 
-    private func isSealed(_ row: UInt64) -> Bool {
-        tombstones[row] == nil && segments.contains { $0.lsns.contains(row) }
-    }
-
     private mutating func remove(_ row: UInt64, at lsn: UInt64) {
-        guard dropHot(row) || isSealed(row) else { return }
+        guard dropHot(row) else { return bury(row, at: lsn) }
         live -= 1
         dropOverlay(row)
-        tombstones[row] = lsn
-        digest ^= mix(14, row, lsn)
     }
 
-    private mutating func dropHot(_ row: UInt64) -> Bool {
+    mutating func dropHot(_ row: UInt64) -> Bool {
         guard let id = hot.removeValue(forKey: row) else { return false }
         ids[id] = nil
         digest ^= mix(11, row, mix(id.bits))
@@ -111,24 +116,20 @@ struct GatewayImage {
     }
 
     private mutating func evict(_ through: UInt64, at lsn: UInt64) {
-        for row in hot.keys where row <= through { remove(row, at: lsn) }
-        for segment in segments where segment.first <= through {
-            for row in segment.lsns where row <= through { remove(row, at: lsn) }
+        let end = evictionEnd(through)
+        while let first = sealed.first, first.segment.last <= end {
+            live -= first.live
+            dropSegment(0, at: lsn)
         }
+        for row in hot.keys where row <= end { remove(row, at: lsn) }
     }
 
-    private mutating func seal(_ segment: SimulatedSegment, _ mutant: Mutant?) {
-        let range = segment.first...segment.last
-        for row in hot.keys where range.contains(row) { _ = dropHot(row) }
-        for (row, edit) in overlays where range.contains(row) && (edit.lsn <= segment.asOf || mutant == .sealinplace) {
-            dropOverlay(row)
+    /// Segments go whole: where an eviction up to `through` ends.
+    func evictionEnd(_ through: UInt64) -> UInt64 {
+        guard let split = sealed.first(where: { $0.segment.last > through }), split.segment.first <= through else {
+            return through
         }
-        for (row, at) in tombstones where range.contains(row) && (at <= segment.asOf || mutant == .sealresurrects) {
-            tombstones[row] = nil
-            digest ^= mix(14, row, at)
-        }
-        segments.append(segment)
-        digest ^= mix(15, segment.first, segment.last, UInt64(segment.crc))
+        return split.segment.first - 1
     }
 
     // MARK: - Reading
@@ -142,9 +143,11 @@ struct GatewayImage {
     /// - Returns: `nil` when a segment is missing.
     func rows(_ store: SimulatedObjects) -> [SegmentRow]? {
         var rows = hot.map { SegmentRow(lsn: $0.key, id: $0.value, value: overlays[$0.key]?.value ?? 0) }
-        for segment in segments {
-            guard let blob = store.blobs[segment.key], case .segment(let sealed) = blob.content else { return nil }
-            for row in sealed where tombstones[row.lsn] == nil {
+        for entry in sealed {
+            guard let blob = store.blobs[entry.segment.key], case .segment(let sealed) = blob.content,
+                store.blobs[entry.segment.pack] != nil
+            else { return nil }
+            for row in sealed where !entry.tombstones.contains(row.lsn) {
                 rows.append(SegmentRow(lsn: row.lsn, id: row.id, value: overlays[row.lsn]?.value ?? row.value))
             }
         }

@@ -53,6 +53,16 @@ package enum Mutant: String, CaseIterable, Sendable {
     case sealinplace = "seal_in_place"
     /// Rows that were deleted while their segment was being written come back with it (A9).
     case sealresurrects = "seal_resurrects"
+    /// Rows that were deleted while their segments were being rewritten come back (A9).
+    case compactresurrects = "compact_resurrects"
+    /// What was said about a row while its segment was being rewritten is dropped (A9).
+    case compactforgets = "compact_forgets"
+    /// Replaced segments are deleted at once, although retained snapshots name them (A12).
+    case gcreplaced = "gc_replaced"
+    /// A new owner's sweep takes for garbage what waits for the snapshots to pass it (A12).
+    case sweepwaiting = "sweep_waiting"
+    /// A segment is published before its pack is stored.
+    case packunstored = "pack_unstored"
     /// An edit that is older than its row is dropped (A18).
     case orphandropped = "orphan_dropped"
 

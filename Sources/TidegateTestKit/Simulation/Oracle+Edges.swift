@@ -101,6 +101,12 @@ extension Oracle {
             world.cover(.seal)
             if gateways[uid]?.lastEdit ?? 0 > segment.asOf { world.cover(.editDuringSeal) }
             if gateways[uid]?.lastDelete ?? 0 > segment.asOf { world.cover(.deleteDuringSeal) }
+        case .compacted(_, let segment):
+            world.cover(.compaction)
+            guard let segment else { return }
+            if gateways[uid]?.lastEdit ?? 0 > segment.asOf { world.cover(.editDuringCompaction) }
+            if gateways[uid]?.lastDelete ?? 0 > segment.asOf { world.cover(.deleteDuringCompaction) }
+        case .collected: break
         case .gatewayDeleted: world.cover(.gatewayEnded)
         }
     }

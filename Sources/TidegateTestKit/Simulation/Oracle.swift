@@ -17,6 +17,8 @@ final class Oracle {
     unowned let world: World
     private(set) var slots: [SlotRecord]
     var gateways: [GatewayUID: FlatGateway] = [:]
+    /// Databases that keep every rule, applied as entries are committed: which objects the log needs.
+    private var references: [GatewayUID: GatewayImage] = [:]
     /// Objects that may not go, and why.
     private var required: [String: String] = [:]
     private var slotOfKey: [String: Int] = [:]
@@ -140,12 +142,7 @@ final class Oracle {
                 if case .gatewayDeleted = entry { continue }
                 world.violate("I13", "an entry of gateway \(world.short(uid)) committed after it was gone")
             }
-            if case .sealed(let segment) = entry {
-                guard world.objects.blobs[segment.key] != nil else {
-                    return world.violate("I12", "segment \(segment.key) is published, but not there")
-                }
-                required[segment.key] = "segment of the log"
-            }
+            let entry = refer(entry, uid, lsn)
             if let broken = gateways[uid, default: FlatGateway(isForked: world.scenario == .clonedOutbox)].apply(
                 entry, lsn: lsn)
             {
@@ -153,7 +150,6 @@ final class Oracle {
             }
             cover(entry, uid)
             if case .gatewayDeleted = entry {
-                releaseSegments(uid)
                 endedBy[uid] = endedBy[uid] ?? slots[world.slot(of: uid)].owner?.epoch
             }
             if case .record(_, _, let id) = entry, world.rowGateway[id] != uid {
@@ -194,6 +190,9 @@ final class Oracle {
         for key in slots[slot].snapshotKeys { required[key] = nil }
         slots[slot].snapshotKeys = keys
         for key in keys { required[key] = "a retained snapshot of slot \(slot)" }
+        for (uid, image) in references where world.slot(of: uid) == slot {
+            for key in image.segmentKeys { required[key] = "segment of the log" }
+        }
         let oldFirst = (old.prev?.n ?? 0) + 1
         if oldFirst < first {
             for n in oldFirst..<first {
@@ -217,7 +216,7 @@ final class Oracle {
                 return world.violate("I12", "database \(gateway.key) is missing")
             }
             keys.insert(gateway.key)
-            for segment in image.segments { keys.insert(segment.key) }
+            keys.formUnion(image.segmentKeys)
             guard let rows = image.rows(world.objects) else {
                 return world.violate("I12", "a segment of database \(gateway.key) is missing")
             }
@@ -245,11 +244,33 @@ final class Oracle {
         if let why = required[key] { world.violate("I12", "\(key) was deleted: \(why)") }
     }
 
-    /// The gateway is at its end: only retained snapshots still need its segments.
-    private func releaseSegments(_ uid: GatewayUID) {
-        let prefix = "\(world.keys.generation)/seg/\(uid)/"
+    /// Applies the entry to a database that keeps every rule, and follows which segments the log needs.
+    /// - Returns: the entry as the plainest model understands it, which knows no segments.
+    private func refer(_ entry: SimulatedEntry, _ uid: GatewayUID, _ lsn: UInt64) -> SimulatedEntry {
+        var image = references[uid] ?? GatewayImage()
+        guard !image.isDeleted else { return entry }
+        let before = image.segmentKeys
+        let plain: SimulatedEntry
+        if case .evict(let through) = entry {
+            plain = .evict(through: image.evictionEnd(through))
+        } else {
+            plain = entry
+        }
+        image.apply(entry, lsn, nil)
+        references[uid] = image
+        let after = image.segmentKeys
+        guard before != after else {
+            if case .sealed = entry { world.cover(.sealRefused) }
+            return plain
+        }
         let inSnapshots = slots[world.slot(of: uid)].snapshotKeys
-        for key in required.keys where key.hasPrefix(prefix) && !inSnapshots.contains(key) { required[key] = nil }
+        for key in before.subtracting(after) where !inSnapshots.contains(key) { required[key] = nil }
+        for key in after.subtracting(before).sorted() {
+            if world.objects.blobs[key] == nil { world.violate("I12", "\(key) is published, but not there") }
+            required[key] = "segment of the log"
+        }
+        if case .delete = entry { world.cover(.segmentEmptied) }
+        return plain
     }
 
     // MARK: - Owners
@@ -265,10 +286,35 @@ final class Oracle {
         }
         for section in block.sections {
             guard let image = images[section.gateway] else { continue }
+            check(image, section, block.n, by: node)
             if let other = gateways[section.gateway]?.replica(at: block.n, image.digest, image.live) {
                 world.violate(
                     "I9", "gateway \(world.short(section.gateway)) at \(block.n) on node \(node.index): \(other)")
             }
+        }
+    }
+
+    /// Every committed row that is not deleted is in one place, hot or sealed, and the totals agree.
+    private func check(_ image: GatewayImage, _ section: LogBlock.Section, _ n: LogIndex, by node: SimulatedNode) {
+        let movesRows = section.entries.contains { _, entry in
+            switch entry {
+            case .sealed, .compacted, .evict, .delete: true
+            default: false
+            }
+        }
+        guard movesRows, !image.isDeleted, !world.isForked else { return }
+        var rows = Set(image.hot.keys)
+        var count = rows.count
+        for entry in image.sealed {
+            let live = entry.segment.lsns.subtracting(entry.tombstones)
+            rows.formUnion(live)
+            count += live.count
+        }
+        guard count == rows.count, count == image.live, count == gateways[section.gateway]?.live(at: n) ?? count else {
+            return world.violate(
+                "I9",
+                "node \(node.index) holds \(rows.count) rows of gateway \(world.short(section.gateway)) at \(n) in "
+                    + "\(count) places, counts \(image.live)")
         }
     }
 }

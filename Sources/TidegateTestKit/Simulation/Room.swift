@@ -26,12 +26,15 @@ final class Room {
     var isDeleting = false
     /// The entry that ends it is on its way.
     var isEndAppended = false
-    var isSealing = false
+    var seals: SealCore
+    /// Left-over segments of earlier owners were looked for.
+    var isSwept = false
     var isFinishing = false
 
-    init(_ uid: GatewayUID, _ settings: AllowanceCore.Settings) {
+    init(_ uid: GatewayUID, _ settings: WorldSettings) {
         self.uid = uid
-        allowance = AllowanceCore(settings: settings)
+        allowance = AllowanceCore(settings: settings.allowance)
+        seals = SealCore(settings: settings.seal)
     }
 
     func release(as verdict: RecordVerdict) {

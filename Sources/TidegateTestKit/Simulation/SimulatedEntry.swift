@@ -10,6 +10,10 @@ enum SimulatedEntry {
     case delete(lsns: [UInt64])
     case evict(through: UInt64)
     case sealed(SimulatedSegment)
+    /// By one or, when all their rows are deleted, by none.
+    case compacted(replaced: [String], by: SimulatedSegment?)
+    /// What entries up to the object made garbage is deleted.
+    case collected(through: LogIndex)
     case gatewayDeleted
 
     var digest: UInt64 {
@@ -22,20 +26,36 @@ enum SimulatedEntry {
         case .evict(let through): mix(6, through)
         case .sealed(let segment): mix(7, segment.first, segment.last, segment.asOf, UInt64(segment.crc))
         case .gatewayDeleted: 8
+        case .compacted(let replaced, let segment):
+            mix(replaced.reduce(9) { mix($0, mix($1)) }, segment?.asOf ?? 0, UInt64(segment?.crc ?? 0))
+        case .collected(let n): mix(10, n)
         }
     }
 
     var isRow: Bool { if case .record = self { true } else { false } }
 }
 
-/// Rows `first...last` of a gateway as they stood at `asOf`, under `key` in the object store.
+/// Rows of a gateway as they stood at `asOf`, under `key` in the object store; their bodies are in a pack beside it.
 struct SimulatedSegment: Equatable {
     var key: String
     var crc: UInt32
     var first: UInt64
     var last: UInt64
+    /// Words said later than this LSN are not in it.
     var asOf: UInt64
     var lsns: Set<UInt64>
+
+    /// - Parameter rows: ascending, at least one.
+    init?(_ rows: [SegmentRow], asOf n: LogIndex, key: String) {
+        guard let first = rows.first?.lsn, let last = rows.last?.lsn else { return nil }
+        (self.key, self.first, self.last) = (key, first, last)
+        crc = UInt32(truncatingIfNeeded: GatewayImage.digest(of: rows))
+        asOf = LSN(n: n + 1, index: 0).rawValue - 1
+        lsns = Set(rows.map(\.lsn))
+    }
+
+    var pack: String { CoordinationKeys.pack(of: key) }
+    var ownKeys: [String] { [key, pack] }
 }
 
 struct SegmentRow: Equatable {
@@ -109,6 +129,7 @@ func mix(_ value: UInt64) -> UInt64 {
     value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
     return value ^ value >> 31
 }
+func mix(_ text: String) -> UInt64 { text.utf8.reduce(17) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 } }
 func mix(_ bits: UInt128) -> UInt64 {
     mix(UInt64(truncatingIfNeeded: bits >> 64) ^ mix(UInt64(truncatingIfNeeded: bits)))
 }

@@ -7,6 +7,8 @@ final class Blob {
         case manifest(SlotManifest)
         case database(GatewayImage)
         case segment([SegmentRow])
+        /// A segment's bodies, whatever they say.
+        case pack
     }
     let content: Content
     let crc: UInt32

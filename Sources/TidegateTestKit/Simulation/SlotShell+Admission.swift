@@ -121,9 +121,8 @@ extension SlotShell {
         let count = min(room.admission.live, max(excess + ahead, 1))
         room.isEvicting = true
         world.after(world.between(500, 30_000), of: node) { [self] in
-            let rows = images[room.uid]?.rows(world.objects)?.map(\.lsn).sorted() ?? []
-            guard phase == .serving, room.state == .open, !room.isDeleting, !room.isSealing,
-                let last = rows.prefix(Int(count)).last
+            guard phase == .serving, room.state == .open, !room.isDeleting,
+                let last = images[room.uid]?.oldest(Int(count))
             else {
                 room.isEvicting = false
                 room.hasNothingToEvict = true

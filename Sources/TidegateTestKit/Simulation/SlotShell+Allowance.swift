@@ -87,7 +87,7 @@ extension SlotShell {
     /// The manager's own hand, behind the owner's back: what the mutant does.
     private func takeAway(_ uid: GatewayUID, _ account: String) {
         guard let name = world.tenants.known[uid], name.account == account else { return }
-        let room = Room(uid, world.settings.allowance)
+        let room = Room(uid, world.settings)
         room.registration = Registration(name: name, cap: nil, deletesOldest: false)
         let live = Int64(world.oracle.gateways[uid]?.live ?? 0)
         picture(room, isFenced: false) { [self] picture in

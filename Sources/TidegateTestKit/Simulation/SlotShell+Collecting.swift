@@ -1,6 +1,6 @@
 internal import TidegateCore
 
-/// Deleting what nobody needs, and sealing.
+/// Deleting what nobody needs.
 extension SlotShell {
     func onCollector(_ event: CollectorCore.Event) {
         guard phase == .serving || phase == .releasing, var core = collector else { return }
@@ -21,7 +21,7 @@ extension SlotShell {
         case .delete(let keys): delete(keys)
         case .dropSnapshot(let pointer, let retained): drop(pointer, retained)
         case .sweepDatabases(let retained): sweepDatabases(retained)
-        case .collectGarbage: break  // segments that compaction replaced: none in here
+        case .collectGarbage(let n): collectGarbage(through: n)
         case .sweepBodies: break  // bodies are not simulated
         case .purge(let uid): purge(uid)
         case .wake(let time): node.after(time - node.local) { self.onCollector(.tick) }
@@ -127,54 +127,15 @@ extension SlotShell {
         }
     }
 
-    func segments(of uid: GatewayUID) -> String { "\(world.keys.generation)/seg/\(uid)/" }
-
     /// The mutants' sweep: whatever no snapshot and no committed entry names, whoever wrote it and when.
     private func sweepAny() {
         let mine = Set(
             (snapshots.map { [$0.snapshot.cur, $0.snapshot.prev].compactMap { $0?.manifest } } ?? [])
-                + uploads.values.map(\.key) + images.values.flatMap { $0.segments.map(\.key) })
+                + uploads.values.map(\.key) + images.values.flatMap { $0.segmentKeys.union($0.garbage.keys) })
         let garbage = world.objects.blobs.keys.filter { key in
             key.hasPrefix("\(world.keys.generation)/seg/") && world.slot(ofSegment: key) == slot && !mine.contains(key)
                 && (world.mutant == .gcany || world.objects.age(of: key) > 3_000_000)
         }
         if !garbage.isEmpty { world.objects.delete(garbage.sorted(), from: node) { _ in } }
-    }
-
-    // MARK: - Sealing (protocol §7)
-
-    /// Moves the oldest rows of a gateway that has many into a segment.
-    func sealSomething() {
-        guard isServing else { return }
-        for uid in rooms.keys.sorted() {
-            guard let room = rooms[uid], room.state == .open, !room.isSealing, !room.isEvicting, !room.isDeleting,
-                let image = images[uid], image.hot.count >= world.settings.sealRows
-            else { continue }
-            return seal(room, image)
-        }
-    }
-
-    private func seal(_ room: Room, _ image: GatewayImage) {
-        let rows = image.oldestHot(image.hot.count * 2 / 3)
-        guard let first = rows.first?.lsn, let last = rows.last?.lsn else { return }
-        room.isSealing = true
-        let key = segments(of: room.uid) + "\(epoch ?? 0)-" + String(world.random.next(), radix: 36)
-        let crc = UInt32(truncatingIfNeeded: GatewayImage.digest(of: rows))
-        let segment = SimulatedSegment(
-            key: key, crc: crc, first: first, last: last, asOf: LSN(n: image.appliedN + 1, index: 0).rawValue - 1,
-            lsns: Set(rows.map(\.lsn)))
-        pendingKeys.insert(key)
-        // Rows are written while edits, deletes and sweeps go on.
-        world.after(world.between(1_000, 3_000_000), of: node) { [self] in
-            world.objects.put(Blob(.segment(rows), crc: crc), at: key, from: node) { [self] answer in
-                world.after(world.between(0, 6_000_000), of: node) { [self] in
-                    guard answer == .stored, isServing, room.state == .open, !room.isDeleting else {
-                        room.isSealing = false
-                        return
-                    }
-                    add(.sealed(segment), to: room.uid)
-                }
-            }
-        }
     }
 }

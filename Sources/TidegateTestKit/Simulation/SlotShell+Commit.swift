@@ -160,10 +160,12 @@ extension SlotShell {
                 room.state = .gone
                 finishDeletion(section.gateway)
                 onCollector(.gatewayEnded(section.gateway, n))
-            case .sealed(let segment):
-                room.isSealing = false
-                pendingKeys.remove(segment.key)
-            case .record, .skip, .edit, .editRow, .delete: break
+            case .compacted(let replaced, _):
+                let gone = replaced.filter { image.garbage[$0] != nil }
+                if world.mutant == .gcreplaced, !gone.isEmpty {
+                    world.objects.delete(gone + gone.map(CoordinationKeys.pack(of:)), from: node) { _ in }
+                }
+            case .record, .skip, .edit, .editRow, .delete, .sealed, .collected: break
             }
         }
     }

@@ -159,10 +159,11 @@ struct WorldSettings {
     var keepAlive = 2_500_000
     var claimCheck = 1_500_000
     var sweep = 2_500_000
-    /// Hot rows that make a segment.
-    var sealRows = 6
+    var seal = SealSettings()
 
     init() {
+        (seal.segmentRows, seal.hotRowsKept, seal.mergedMax) = (5, 2, 4)
+        (seal.deletedShareMax, seal.changeAgeMax) = (0.4, .seconds(6))
         slot.holeAfter = .seconds(20)
         slot.snapshotObjects = 6
         slot.snapshotAge = .seconds(15)
