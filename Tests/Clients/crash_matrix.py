@@ -127,7 +127,7 @@ def crash(point, way, servers=None, seed=1):
 
             def drive(seconds):
                 # Seals come first: rows must not come faster than they are sealed, for segments to be rewritten.
-                rate = 60 if "Compaction" in point else 300
+                rate = 25 if "Compaction" in point or "Garbage" in point else 300
                 load = (LongLoad if point in LONG_BODIES else Load)(port, len(complete), seed, connections=6, rate=rate)
                 deleter = Deleter(node, home)
                 deleter.start()
