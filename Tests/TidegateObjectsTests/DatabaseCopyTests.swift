@@ -8,15 +8,17 @@ import TidegateTestKit
 struct DatabaseCopyTests {
     let fixture = DatabaseFixture()
 
-    @Test("a pinned content stays as it was, and comes back equal on another machine", arguments: [UInt64(1), 2])
-    func copies(seed: UInt64) async throws {
+    @Test(
+        "a pinned content stays as it was, and comes back equal on another machine", arguments: [UInt64(1), 2],
+        [false, true])
+    func copies(seed: UInt64, asCopy: Bool) async throws {
         let history = DatabaseFixture.history(seed: seed, rows: 400)
         let log = try await fixture.open()
         for (index, entries) in history.prefix(20).enumerated() {
             _ = try await log.apply(n: LogIndex(index + 1), epoch: 1, entries)
         }
         let hash = try await log.contentHash()
-        let pinned = try await log.pin()
+        let pinned = try await log.pin(asCopy: asCopy)
         #expect(pinned.appliedN == 20)
         for (index, entries) in history.dropFirst(20).enumerated() {
             _ = try await log.apply(n: LogIndex(index + 21), epoch: 1, entries)
@@ -45,7 +47,7 @@ struct DatabaseCopyTests {
         var seed = DatabaseSeed(state: 3)
         let record = DatabaseFixture.record(&seed, 1)
         _ = try await log.apply(n: 1, epoch: 1, [DatabaseFixture.entry(record, n: 1, index: 0, sequence: 1)])
-        let item = try await log.pin().store(at: "1/db/x/1/1-a")
+        let item = try await log.pin(asCopy: false).store(at: "1/db/x/1/1-a")
         await log.close()
         var bytes = try await fixture.store.get(item.key)
         switch kind {

@@ -27,6 +27,7 @@ enum ContentHash {
         hash.add("body")
         try db.runOnce("SELECT \(HotBodyBlock.columns) FROM body ORDER BY first", []) { row in
             try HotBodyBlock.read(row).forEach { lsn, bytes in
+                guard lsn > meta.sealedThrough else { return }
                 hash.add(.integer(lsn))
                 hash.add(bytes: Array(bytes))
             }

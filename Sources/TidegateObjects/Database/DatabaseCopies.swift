@@ -48,10 +48,27 @@ actor DatabaseCopies {
             throw TidegateError.database(error, "Copying the database")
         }
         letGo(queue)
+        return try await store(file: copy, packed: packed, appliedN: appliedN, at: key)
+    }
+
+    /// - Parameter copy: stays.
+    func store(file copy: String, packed: String, appliedN: LogIndex, at key: String) async throws
+        -> SnapshotManifest.Item
+    {
         let (size, crc) = try ZstandardFile.compress(copy, into: packed)
         try await store.put(contentsOf: packed, at: key)
         return SnapshotManifest.Item(
             uid: file.identity.gateway.description, key: key, crc: crc, size: size, appliedN: appliedN)
+    }
+
+    nonisolated func copy(_ queue: DatabaseQueue, appliedN: LogIndex) throws -> PinnedCopy {
+        try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
+        let path = "\(scratch)/\(file.identity.gateway)-at-\(appliedN)"
+        for name in [path, path + "-journal"] { try? FileManager.default.removeItem(atPath: name) }
+        let target = try DatabaseQueue(path: path, configuration: Self.plain)
+        try queue.inDatabase { from in try target.inDatabase { try from.backup(to: $0) } }
+        try target.close()
+        return PinnedCopy(path: path, appliedN: appliedN, copies: self)
     }
 
     func letGo(_ queue: DatabaseQueue) {
@@ -114,8 +131,24 @@ struct PinnedDatabase: PinnedContent {
     func letGo() async { await copies.letGo(queue) }
 }
 
+/// The same, as a file of its own.
+struct PinnedCopy: PinnedContent {
+    let path: String
+    let appliedN: LogIndex
+    let copies: DatabaseCopies
+
+    func store(at key: String) async throws -> SnapshotManifest.Item {
+        let packed = path + ".zst"
+        defer { for name in [path, packed] { try? FileManager.default.removeItem(atPath: name) } }
+        return try await copies.store(file: path, packed: packed, appliedN: appliedN, at: key)
+    }
+
+    func letGo() async { try? FileManager.default.removeItem(atPath: path) }
+}
+
 extension GatewayLog {
-    package func pin() async throws -> any PinnedContent {
-        try await copies.pin(appliedN: try await appliedMark())
+    package func pin(asCopy: Bool) async throws -> any PinnedContent {
+        guard asCopy else { return try await copies.pin(appliedN: try await appliedMark()) }
+        return try await copied()
     }
 }

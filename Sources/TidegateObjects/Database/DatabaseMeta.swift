@@ -11,27 +11,33 @@ struct DatabaseMeta: Equatable, Sendable {
     var isDeleted = false
     /// LSN of the entry that changed the table `segment` last.
     var segmentVersion: Int64 = 0
+    /// Rows up to this LSN are hot no more, wherever they lie. Never goes back.
+    var sealedThrough: Int64 = 0
 
     static func read(_ db: Database) throws -> DatabaseMeta? {
         var meta: DatabaseMeta?
-        try db.run("SELECT appliedN, epoch, live, orphans, isDeleted, segmentVersion FROM meta") { row in
+        try db.run("SELECT appliedN, epoch, live, orphans, isDeleted, segmentVersion, sealedThrough FROM meta") { row in
             meta = DatabaseMeta(
                 appliedN: UInt64(bitPattern: row.integer(0)), epoch: UInt64(bitPattern: row.integer(1)),
                 live: row.integer(2), orphans: row.integer(3), isDeleted: row.integer(4) != 0,
-                segmentVersion: row.integer(5))
+                segmentVersion: row.integer(5), sealedThrough: row.integer(6))
         }
         return meta
     }
 
     func write(_ db: Database) throws {
         var statement = try db.prepared(
-            "UPDATE meta SET appliedN = ?, epoch = ?, live = ?, orphans = ?, isDeleted = ?, segmentVersion = ?")
+            """
+            UPDATE meta SET appliedN = ?, epoch = ?, live = ?, orphans = ?, isDeleted = ?, segmentVersion = ?,
+                sealedThrough = ?
+            """)
         statement.bind(Int64(bitPattern: appliedN))
         statement.bind(Int64(bitPattern: epoch))
         statement.bind(live)
         statement.bind(orphans)
         statement.bind(isDeleted ? 1 : 0 as Int64)
         statement.bind(segmentVersion)
+        statement.bind(sealedThrough)
         try statement.run()
     }
 }
@@ -45,7 +51,7 @@ struct DatabaseIdentity: Equatable, Sendable {
 
     func write(_ db: Database) throws {
         try db.run(
-            "INSERT INTO meta VALUES(?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0)",
+            "INSERT INTO meta VALUES(?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0)",
             [
                 .integer(DatabaseSchema.version), .integer(gateway.high), .integer(gateway.low), .text(bootID),
                 .text("\(slot)"),

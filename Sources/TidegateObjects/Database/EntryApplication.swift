@@ -86,13 +86,24 @@ struct EntryApplication {
             return try quarantine(payload, lsn: lsn, reason: "The row names another id or gateway than its entry.")
         }
         let shown = ShownTime.clamp(startedAtMs: record.startedAtMs, receivedAtMs: receivedAtMs)
-        guard try RowColumns.insert(record, lsn: lsn, createdAtMs: shown, receivedAtMs: receivedAtMs, into: db) else {
+        func put() throws -> Bool {
+            try RowColumns.insert(record, lsn: lsn, createdAtMs: shown, receivedAtMs: receivedAtMs, into: db)
+        }
+        guard try put() || (try forgetSealed(id) && put()) else {
             return try quarantine(payload, lsn: lsn, reason: "A row with this id exists already.")
         }
         try bodies.append([record.requestBody, record.responseBody], lsn: lsn.stored, codec, db)
         rollups.add(record, createdAtMs: shown)
         meta.live += 1
         if meta.orphans > 0 { try adoptOrphan(id, lsn: lsn) }
+    }
+
+    /// Deletes a row with this id that a seal took: where it lies must not make a difference (I9).
+    private func forgetSealed(_ id: RecordID) throws -> Bool {
+        try db.run(
+            "DELETE FROM hot WHERE idHigh = ? AND idLow = ? AND lsn <= ?",
+            [.integer(id.high), .integer(id.low), .integer(meta.sealedThrough)])
+        return db.changes > 0
     }
 
     private mutating func setAside(_ committed: CommittedEntry) throws {
@@ -179,7 +190,10 @@ struct EntryApplication {
     private mutating func removeHotRows(_ condition: String, _ values: [SQLValue], at lsn: LSN) throws -> Int64 {
         var objects: [String] = []
         var count: Int64 = 0
-        try db.run("DELETE FROM log WHERE \(condition) RETURNING requestObject, responseObject", values) { row in
+        try db.run(
+            "DELETE FROM hot WHERE \(condition) AND lsn > ? RETURNING requestObject, responseObject",
+            values + [.integer(meta.sealedThrough)]
+        ) { row in
             count += 1
             for column in 0..<2 as Range<Int32> {
                 let key = row.text(column)
@@ -193,7 +207,7 @@ struct EntryApplication {
 
     private mutating func deleteEverything() throws {
         for table in [
-            "log", "body", "overlay", "orphan_overlay", "stream", "rollup", "rollup_hour", "quarantine", "segment",
+            "hot", "body", "overlay", "orphan_overlay", "stream", "rollup", "rollup_hour", "quarantine", "segment",
             "tombstone",
             "garbage",
         ] {

@@ -90,6 +90,26 @@ package actor GatewayLog: GatewayStorage {
         }
     }
 
+    package func tidy() async throws(TidegateError) -> Bool {
+        await makeRoom()
+        let (queue, meta) = try connected()
+        do {
+            let remain = try queue.inDatabase { db in
+                guard try SealedRows.remain(meta, db) else { return false }
+                try db.inTransaction(.immediate) {
+                    try SealedRows.remove(meta, db)
+                    return .commit
+                }
+                return try SealedRows.remain(meta, db)
+            }
+            unflushedBytes += SealedRows.bytesWritten
+            if unflushedBytes >= limits.checkpointBytes { checkpoint(queue) }
+            return remain
+        } catch {
+            throw .database(error, "Tidying up behind a seal")
+        }
+    }
+
     package func logs(_ query: LogQuery) async throws(TidegateError) -> LogPage {
         let remembered = query.cursor == nil ? pages.boundary(before: query, at: now) : nil
         let scan = try LogScan(query, remembered: remembered)
@@ -218,6 +238,13 @@ package actor GatewayLog: GatewayStorage {
     func appliedMark() async throws(TidegateError) -> LogIndex {
         await makeRoom()
         return try connected().1.appliedN
+    }
+
+    /// The content as a file of its own, through the connection that is open anyway.
+    func copied() async throws -> PinnedCopy {
+        await makeRoom()
+        let (queue, meta) = try connected()
+        return try copies.copy(queue, appliedN: meta.appliedN)
     }
 
     /// Gives the connections up; the next use opens them again. Waits for no query: those that run close their own when

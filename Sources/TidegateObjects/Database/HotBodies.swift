@@ -3,7 +3,7 @@ internal import TidegateCore
 
 /// Hot rows' bodies: those of up to 64 neighbours side by side in one line of table `body`, packed as a block of a segment's
 /// pack is. So they are packed once: a seal copies whole blocks, and neither inserts nor deletes bodies row by row.
-/// Lines do not overlap, and hold bodies of rows that are in `log` and of no others.
+/// Lines do not overlap, and hold bodies of rows that are in `log`; a seal's rows stay in them until `SealedRows` comes by.
 struct HotBodyBlock {
     /// LSN and bytes of each row that has bodies, ascending.
     var rows: [(lsn: Int64, count: Int)]

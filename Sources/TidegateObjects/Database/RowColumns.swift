@@ -1,7 +1,7 @@
 internal import GRDB
 internal import TidegateCore
 
-/// How a row's fields lie in the table `log`: one order for writing and reading.
+/// How a row's fields lie in the table `hot`, and as `log` in segments: one order for writing and reading.
 enum RowColumns {
     /// - Returns: `false` when the id or the place is taken; nothing was written then.
     static func insert(
@@ -40,7 +40,7 @@ enum RowColumns {
     }
 
     private static let insertion =
-        "INSERT INTO log VALUES(" + Array(repeating: "?", count: 39).joined(separator: ", ")
+        "INSERT INTO hot VALUES(" + Array(repeating: "?", count: 39).joined(separator: ", ")
         + ") ON CONFLICT DO NOTHING"
 
     static let tables = "log LEFT JOIN overlay ON overlay.lsn = log.lsn"

@@ -7,29 +7,28 @@ internal import TidegateCore
 extension EntryApplication {
     mutating func seal(_ segment: SegmentDescription, at lsn: LSN) throws {
         FaultPoint.beforeSealApply.reached()
-        var end: Int64 = 0
-        try db.run("SELECT ifnull(max(last), 0) FROM segment") { end = $0.integer(0) }
         guard let runs = try? LSNRuns(encoded: segment.runs), let first = runs.first, let last = runs.last,
-            Int64(clamping: first) > end, segment.asOf <= lsn.n, let missing = try missing(of: runs, first, last)
+            Int64(clamping: first) > meta.sealedThrough, segment.asOf <= lsn.n,
+            let missing = try missing(of: runs, first, last)
         else { return try discard(segment.ownKeys, at: lsn) }
         guard UInt64(missing.count) < runs.count else { return try discard(segment.ownKeys, at: lsn) }
-        let range = [SQLValue.integer(Int64(clamping: first)), .integer(Int64(clamping: last))]
         for row in missing { try db.run("INSERT INTO tombstone VALUES(?)", [.integer(Int64(clamping: row))]) }
-        try db.run("DELETE FROM log WHERE lsn BETWEEN ? AND ?", range)
-        try HotBodyBlock.remove(Int64(clamping: first)...Int64(clamping: last), codec, db)
+        // From here on they are not hot. `SealedRows` takes them out of the file, a few at a time.
+        meta.sealedThrough = Int64(clamping: last)
+        try db.run("UPDATE meta SET sealedThrough = ?", [.integer(meta.sealedThrough)])
         FaultPoint.duringSealApply.reached()
         try insert(segment, runs, tombstones: missing.count, at: lsn)
     }
 
-    /// Rows of the segment that were deleted while it was made; `nil` when there are others in its place.
+    /// Rows of the segment that were deleted while it was made; `nil` when there are others in its place, or before it.
     private func missing(of runs: LSNRuns, _ first: UInt64, _ last: UInt64) throws -> [UInt64]? {
         var missing: [UInt64] = []
         var expected = runs.elements.makeIterator()
         var next = expected.next()
         var fits = true
         try db.run(
-            "SELECT lsn FROM log WHERE lsn BETWEEN ? AND ?",
-            [.integer(Int64(clamping: first)), .integer(Int64(clamping: last))]
+            "SELECT lsn FROM hot WHERE lsn BETWEEN ? AND ?",
+            [.integer(meta.sealedThrough + 1), .integer(Int64(clamping: last))]
         ) { row in
             let lsn = UInt64(bitPattern: row.integer(0))
             while let candidate = next, candidate < lsn {

@@ -53,7 +53,8 @@ extension GatewayLog {
             try db.run("PRAGMA page_count") { pages = $0.integer(0) }
             try db.run("PRAGMA freelist_count") { free = $0.integer(0) }
             try db.run("PRAGMA page_size") { size = $0.integer(0) }
-            state.hotBytes = (pages - free) * size
+            // What a seal took is not counted, and not yet gone: then only rows count.
+            state.hotBytes = try SealedRows.remain(meta, db) ? 0 : (pages - free) * size
             return SealingReport(state)
         }
     }

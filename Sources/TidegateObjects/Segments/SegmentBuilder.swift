@@ -70,27 +70,30 @@ struct SegmentBuilder: Sendable {
             try db.run(
                 "INSERT INTO main.overlay SELECT * FROM a0.overlay WHERE lsn <= ? AND lsn IN (SELECT lsn FROM main.log)",
                 range)
-            try db.runOnce("SELECT \(HotBodyBlock.columns) FROM a0.body WHERE first <= ? ORDER BY first", range) {
-                try append(try HotBodyBlock.read($0), through: end, to: &pack, db)
-            }
+            var sealed: Int64 = 0
+            try db.run("SELECT sealedThrough FROM a0.meta") { sealed = $0.integer(0) }
+            try db.runOnce(
+                "SELECT \(HotBodyBlock.columns) FROM a0.body WHERE first <= ? AND last > ? ORDER BY first",
+                [.integer(end), .integer(sealed)]
+            ) { try append(try HotBodyBlock.read($0), behind: sealed, through: end, to: &pack, db) }
             return asOf
         }
     }
 
     /// A block that is full enough is taken over as it is; others are packed anew, together.
     private func append(
-        _ block: HotBodyBlock, through end: Int64, to pack: inout BodyPackWriter, _ db: Database
+        _ block: HotBodyBlock, behind sealed: Int64, through end: Int64, to pack: inout BodyPackWriter, _ db: Database
     ) throws {
         guard let first = block.rows.first?.lsn, let last = block.rows.last?.lsn else { return }
         if let index {
             try block.forEach { lsn, bytes in if lsn <= end { try index.add(bytes, lsn: lsn, db) } }
         }
         let isFull = block.rows.count >= BodyBlock.rowsMax / 2 || block.raw >= BodyBlock.bytesMax / 2
-        if isFull, last <= end, block.form == BodyCodec.Form.zstd.rawValue {
+        if isFull, first > sealed, last <= end, block.form == BodyCodec.Form.zstd.rawValue {
             return try pack.append(block.content, raw: block.raw, first...last, db)
         }
         try block.forEach { lsn, bytes in
-            if lsn <= end { try pack.append(Array(bytes), lsn: lsn, db) }
+            if lsn > sealed, lsn <= end { try pack.append(Array(bytes), lsn: lsn, db) }
         }
     }
 

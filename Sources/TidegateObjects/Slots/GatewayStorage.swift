@@ -29,8 +29,11 @@ package protocol GatewayStorage: Sendable {
 
     /// Holds the present content for a copy, whatever is applied meanwhile. Call it between two applies.
     ///
+    /// - Parameter asCopy: copies the file now, which takes as long as it takes, and holds nothing open; else a connection
+    ///   holds the content.
+    ///
     /// Throws untyped, as `PinnedContent.store` does.
-    func pin() async throws -> any PinnedContent
+    func pin(asCopy: Bool) async throws -> any PinnedContent
 
     /// Keys of objects that entries up to and including `n` made garbage, and that no entry has noted as collected.
     func garbage(through n: LogIndex) async throws(TidegateError) -> [String]
@@ -43,6 +46,10 @@ package protocol GatewayStorage: Sendable {
     /// Stores the oldest rows, or neighbouring segments, as a segment. Nothing changes until the entry is applied.
     /// - Returns: `nil` when there is nothing to seal. Throws untyped, and takes one word: see `PinnedContent.store`.
     @concurrent func propose(_ request: SegmentRequest) async throws -> SegmentProposal?
+    /// Takes some of the rows that a seal made superfluous out of the database's file, in a few milliseconds. Changes
+    /// nothing that anybody can ask.
+    /// - Returns: whether there are more.
+    func tidy() async throws(TidegateError) -> Bool
     /// Keys of all objects of segments that the database knows of, garbage included.
     func segmentObjects() async throws(TidegateError) -> [String]
 

@@ -12,6 +12,8 @@ package struct ObjectsSettings: Equatable, Sendable {
     package var evictionShare = 0.005
     /// Snapshots that a node copies and stores at a time.
     package var snapshotsAtOnce = 2
+    /// Databases of one slot that connections hold for a snapshot; what goes beyond it is copied on the spot.
+    package var pinnedConnectionsMax = 64
     package var seal = SealSettings()
     package var retention = RetentionSettings()
     /// Segments that a node makes at a time.

@@ -41,7 +41,7 @@ extension SlotHost {
         case .success(let opened?):
             storages[uid] = opened.storage
             room.open(opened)
-            if opened.state.isDeleted { discard(room) } else { look(at: uid) }
+            if opened.state.isDeleted { discard(room) } else { attend(to: uid) }
         case .success(nil): room.state = .gone
         case .failure(let error):
             rooms[uid] = nil

@@ -9,6 +9,8 @@ enum SealingEvent: Sendable {
     /// A look that failed.
     case unknown(GatewayUID)
     case finished(GatewayUID, succeeded: Bool)
+    /// Nothing is left of what a seal made superfluous, or it has to wait.
+    case tidied(GatewayUID)
 }
 
 /// What a slot's owner knows of its gateways' seals. Belongs to the slot's actor.
@@ -19,6 +21,8 @@ final class SlotSealing {
     var looking: Set<GatewayUID> = []
     /// Gateways that have segments.
     var watched: Set<GatewayUID> = []
+    /// Whose sealed rows are being taken out of the database; `true` when there may be more by now.
+    var tidying: [GatewayUID: Bool] = [:]
     /// Gateways whose left-over objects were looked for.
     var swept: Set<GatewayUID> = []
 }
@@ -33,7 +37,8 @@ extension SlotHost {
             switch entry {
             case .record: weight += 1
             case .delete, .editRow, .edit: if sealing.watched.contains(uid) { weight += world.settings.sealLookRows }
-            case .skip, .evict, .gatewayDeleted, .sealed, .compacted, .collected: continue
+            case .sealed: tidy(uid)
+            case .skip, .evict, .gatewayDeleted, .compacted, .collected: continue
             }
         }
         guard weight > 0 else { return }
@@ -54,9 +59,35 @@ extension SlotHost {
             sealing.looking.remove(uid)
             observed(uid, state)
         case .unknown(let uid): sealing.looking.remove(uid)
+        case .tidied(let uid): if sealing.tidying.removeValue(forKey: uid) ?? false { tidy(uid) }
         case .finished(let uid, let succeeded):
             sealing.cores[uid]?.finished(succeeded: succeeded, at: now)
             if succeeded { look(at: uid) }
+        }
+    }
+
+    /// A gateway was opened: what another owner's seals began may have to be ended.
+    func attend(to uid: GatewayUID) {
+        look(at: uid)
+        tidy(uid)
+    }
+
+    private static let tidyPause: Duration = .milliseconds(2)
+
+    /// Takes what seals made superfluous out of the database, step by step: rows that come meanwhile wait for one step.
+    func tidy(_ uid: GatewayUID) {
+        guard let storage = storages[uid] else { return }
+        guard sealing.tidying[uid] == nil else { return sealing.tidying[uid] = true }
+        sealing.tidying[uid] = false
+        start { [mailbox, world] in
+            do {
+                while try await storage.tidy() { try await Task.sleep(for: Self.tidyPause) }
+            } catch is CancellationError {
+                return
+            } catch {
+                world.logger.notice("Sealed rows stay in the database for now", metadata: ["error": "\(error)"])
+            }
+            mailbox.post(.sealing(.tidied(uid)))
         }
     }
 

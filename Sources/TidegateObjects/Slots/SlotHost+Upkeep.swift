@@ -53,11 +53,17 @@ extension SlotHost {
     /// Nothing is applied until `unpin`: all databases stand at `n`.
     func pin(at n: LogIndex) {
         guard let upkeep else { return step(.unpin) }
-        let storages = upkeep.beginPin().compactMap { uid in self.storages[uid].map { (uid, $0) } }
+        // Connections for the large ones: the log stands still while the others are copied.
+        let dirty = upkeep.beginPin().sorted { one, other in
+            let (size, otherSize) = (upkeep.items[one]?.size ?? 0, upkeep.items[other]?.size ?? 0)
+            return size != otherSize ? size > otherSize : one < other
+        }
+        let storages = dirty.compactMap { uid in self.storages[uid].map { (uid, $0) } }
+        let connections = world.settings.pinnedConnectionsMax
         start { [mailbox, storages] in
             var pins: [GatewayUID: any PinnedContent] = [:]
             do {
-                for (uid, storage) in storages { pins[uid] = try await storage.pin() }
+                for (uid, storage) in storages { pins[uid] = try await storage.pin(asCopy: pins.count >= connections) }
                 FaultPoint.whilePinned.reached()
                 mailbox.post(.pinned(n, .success(pins)))
             } catch {

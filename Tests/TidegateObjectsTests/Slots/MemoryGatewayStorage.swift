@@ -53,11 +53,12 @@ actor MemoryGatewayStorage: GatewayStorage {
     func sealingState() -> SealingReport { SealingReport(SealingState()) }
     nonisolated func propose(_ request: SegmentRequest) -> SegmentProposal? { nil }
     func segmentObjects() -> [String] { [] }
+    func tidy() -> Bool { false }
     func analytics(_ query: AnalyticsQuery) -> AnalyticsAnswer { AnalyticsAnswer(rows: [], position: nil) }
     func place(of id: RecordID) -> UInt64? { rows.first { $0.record.id == id }?.lsn.rawValue }
     func matching(_ query: LogQuery, limit: Int) -> [UInt64] { rows.prefix(limit).map(\.lsn.rawValue) }
     func oldest(_ count: Int) -> UInt64? { rows.prefix(count).last?.lsn.rawValue }
-    func pin() -> any PinnedContent {
+    func pin(asCopy: Bool) -> any PinnedContent {
         MemoryPin(
             appliedN: current.appliedN, objects: store,
             content: MemoryContent(rows: rows, state: current, edited: edited)
