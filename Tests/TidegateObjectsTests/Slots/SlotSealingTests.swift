@@ -18,6 +18,7 @@ struct SlotSealingTests {
         let objects = fixture.objects(over: databases) { settings in
             (settings.seal.segmentRows, settings.seal.hotRowsKept, settings.sealLookRows) = (20, 5, 4)
             settings.slot.snapshotObjects = 8
+            settings.pinnedConnectionsMax = 1
         }
         return (objects, databases)
     }
@@ -78,6 +79,34 @@ struct SlotSealingTests {
         #expect(deleted == nil)
         #expect(try await eventually { !sealed.contains(orphan) })
         #expect(await second.objects.send(150...151, to: uid) == [.duplicate, .committed])
+        await second.objects.drain()
+        await second.databases.closeAll()
+    }
+
+    @Test("snapshot more databases than may be held open, while rows go on")
+    func manyGateways() async throws {
+        let first = node("many-1")
+        try await first.objects.start()
+        let accounts = fixture.accounts(first.objects)
+        _ = try await accounts.createAccount(
+            id: "acme", name: "", plan: .unlimited, overrides: EntitlementOverrides())
+        var uids: [GatewayUID] = []
+        for number in 0..<7 {
+            uids.append(
+                try await accounts.createGateway("g\(number)", of: "acme", settings: GatewaySettings()).uid)
+        }
+        for round in 0..<10 {
+            for uid in uids {
+                #expect(await first.objects.send((round + 1)...(round + 1), to: uid) == [.committed])
+            }
+        }
+        await first.objects.drain()
+        await first.databases.closeAll()
+        let copies = fixture.store.keys.filter { $0.contains("/db/") }
+        #expect(Set(copies.map { $0.split(separator: "/")[2] }).count == uids.count)
+        let second = node("many-2")
+        try await second.objects.start()
+        for uid in uids { #expect(try await all(second.objects, uid) == Array(1...10)) }
         await second.objects.drain()
         await second.databases.closeAll()
     }
