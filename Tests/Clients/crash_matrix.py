@@ -130,7 +130,9 @@ def crash(point, way, servers=None, seed=1):
 
             def drive(seconds):
                 # Seals come first: rows must not come faster than they are sealed, for segments to be rewritten.
-                rate = 60 if "Compaction" in point or "Garbage" in point else 300
+                rate = 300
+                if "Compaction" in point or "Garbage" in point:
+                    rate = 25 if way == "takeover" else 60
                 load = (LongLoad if point in LONG_BODIES else Load)(port, len(complete), seed, connections=6, rate=rate)
                 deleter = Deleter(node, home)
                 deleter.start()
@@ -157,7 +159,7 @@ def crash(point, way, servers=None, seed=1):
                     died = True
             else:
                 node = start(f"{point}:{POINTS[point]}")
-                died = drive(20)
+                died = drive(50)
                 node.kill()
             if way == "rebuilt":
                 shutil.rmtree(home / "state" / "objects", ignore_errors=True)
