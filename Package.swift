@@ -109,7 +109,8 @@ let package = Package(
         tests("TidegateCoreTests", ["TidegateCore"]),
         // `make simulate`: the simulator outside the tests, optimised, for as many seeds as one likes.
         .executableTarget(
-            name: "simulate", dependencies: ["TidegateTestKit"], path: "Tests/Simulate", swiftSettings: strict),
+            name: "simulate", dependencies: ["TidegateCore", "TidegateTestKit"], path: "Tests/Simulate",
+            swiftSettings: strict),
         tests("TidegateSimulationTests", ["TidegateCore"]),
         tests("TidegateEnginesTests", ["TidegateEngines", asyncHTTPClient, nio("NIOCore"), nio("NIOHTTP1")]),
         tests("TidegateObjectsTests", ["TidegateObjects"]),

@@ -1,12 +1,14 @@
 import Foundation
 import TidegateTestKit
 
-/// Runs seeds of the simulator: `simulate [--seed N] [--seeds COUNT] [--from N] [--jobs J] [--mutant NAME] [--scenario NAME] [--coverage] [--go-on]`.
+/// Runs seeds of the simulator: `simulate [--seed N] [--seeds COUNT] [--from N] [--jobs J] [--mutant NAME] [--scenario NAME] [--coverage] [--go-on]`,
+/// or `--gossip [--members N] [--seed S]` (GossipFigures).
 /// A single seed prints the last of its events; many print their progress and the replay command of the first that fails.
 @main
 struct Simulate {
     static func main() {
         var options = Options(CommandLine.arguments.dropFirst())
+        if options.isGossip { return GossipFigures(members: options.members, seed: options.seed ?? 0).run() }
         if let seed = options.seed { return replay(seed, options) }
         if options.jobs < 1 { options.jobs = 1 }
         run(options)
@@ -47,6 +49,8 @@ struct Options {
     var mutant: Mutant?
     var scenario = Scenario.standard
     var showsCoverage = false
+    var isGossip = false
+    var members = 300
 
     init(_ arguments: ArraySlice<String>) {
         var rest = arguments
@@ -59,12 +63,17 @@ struct Options {
                 showsCoverage = true
                 continue
             }
+            if name == "--gossip" {
+                isGossip = true
+                continue
+            }
             let value = rest.popFirst() ?? ""
             switch name {
             case "--seed": seed = UInt64(value)
             case "--from": from = UInt64(value) ?? 0
             case "--seeds": seeds = UInt64(value) ?? seeds
             case "--jobs": jobs = Int(value) ?? jobs
+            case "--members": members = max(3, Int(value) ?? members)
             case "--lines": lines = Int(value) ?? lines
             case "--mutant":
                 guard let found = Mutant(rawValue: value) else {
