@@ -13,9 +13,9 @@ struct BodyIndex {
     /// Rows are in `main.log` already.
     func add(_ bodies: ArraySlice<UInt8>, lsn: Int64, _ db: Database) throws {
         var text: [UInt8] = []
-        try db.run("SELECT keptRequest, responseContentType FROM main.log WHERE lsn = ?", [.integer(lsn)]) { row in
+        try db.run("SELECT keptRequest, flags FROM main.log WHERE lsn = ?", [.integer(lsn)]) { row in
             text = Self.text(
-                bodies, request: Int(clamping: row.integer(0)), isEventStream: Self.isEventStream(row.text(1)))
+                bodies, request: Int(clamping: row.integer(0)), isEventStream: Self.isEventStream(row.integer(1)))
         }
         guard !text.isEmpty else { return }
         var statement = try db.prepared("INSERT INTO main.body_text(rowid, text) VALUES(?, ?)")
@@ -29,7 +29,10 @@ struct BodyIndex {
         try db.run("INSERT INTO main.body_text(body_text) VALUES('optimize')")
     }
 
-    static func isEventStream(_ contentType: String) -> Bool { contentType.hasPrefix("text/event-stream") }
+    /// - Parameter flags: as the row has them.
+    static func isEventStream(_ flags: Int64) -> Bool {
+        LogRecord.Flags(rawValue: UInt64(bitPattern: flags)).contains(.streamed)
+    }
 
     /// - Parameter request: how many bytes of `bodies` are the request's.
     static func text(_ bodies: ArraySlice<UInt8>, request: Int, isEventStream: Bool) -> [UInt8] {

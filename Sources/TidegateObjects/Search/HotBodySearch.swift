@@ -11,9 +11,9 @@ struct HotBodySearch: Sendable {
 
     init(_ words: BodyWords, _ db: Database, by deadline: QueryDeadline) throws {
         var rows: [Int64: (request: Int, isEventStream: Bool)] = [:]
-        try db.run("SELECT lsn, keptRequest, responseContentType FROM log WHERE keptRequest + keptResponse > 0") {
+        try db.run("SELECT lsn, keptRequest, flags FROM log WHERE keptRequest + keptResponse > 0") {
             row in
-            rows[row.integer(0)] = (Int(clamping: row.integer(1)), BodyIndex.isEventStream(row.text(2)))
+            rows[row.integer(0)] = (Int(clamping: row.integer(1)), BodyIndex.isEventStream(row.integer(2)))
         }
         unsearched = Int64(rows.count)
         // The newest first: a list begins with them.

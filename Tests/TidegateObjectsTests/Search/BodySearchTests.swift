@@ -26,7 +26,7 @@ struct BodySearchTests {
             record.requestBody = Array("{\"content\":\"\(words[0]) and \(words[1])\"}".utf8)[...]
             let half = words[2].index(words[2].startIndex, offsetBy: 2)
             let pieces = [words[2][..<half], words[2][half...]]
-            record.responseContentType = "text/event-stream"
+            record.flags.insert(.streamed)
             record.responseBody =
                 Array(
                     pieces.map { "data: {\"choices\":[{\"delta\":{\"content\":\"\($0)\"}}]}\n\n" }.joined().utf8)[...]
