@@ -180,7 +180,7 @@ struct EntryApplication {
     private mutating func evict(through: UInt64, at lsn: LSN) throws {
         let end = try evictSegments(through: Int64(clamping: through), at: lsn)
         _ = try removeHotRows("lsn <= ?", [.integer(end)], at: lsn)
-        try HotBodyBlock.remove(0...max(0, end), codec, db)
+        try HotBodyBlock.remove(through: end, codec, db)
         for table in ["overlay", "quarantine"] {
             try db.run("DELETE FROM \(table) WHERE lsn <= ?", [.integer(end)])
         }

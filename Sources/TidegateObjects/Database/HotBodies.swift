@@ -112,17 +112,10 @@ extension HotBodyBlock {
         }
     }
 
-    /// Takes the bodies of all rows in a range out.
-    static func remove(_ range: ClosedRange<Int64>, _ codec: BodyCodec, _ db: Database) throws {
-        for end in [range.lowerBound, range.upperBound] {
-            guard let block = try around(end, db), let first = block.rows.first?.lsn, let last = block.rows.last?.lsn,
-                first < range.lowerBound && last >= range.lowerBound
-                    || first <= range.upperBound && last > range.upperBound
-            else { continue }
-            try block.rewrite(codec, db) { !range.contains($0) }
-        }
-        try db.run(
-            "DELETE FROM body WHERE first BETWEEN ? AND ?", [.integer(range.lowerBound), .integer(range.upperBound)])
+    /// Takes the bodies of all rows up to `end` out.
+    static func remove(through end: Int64, _ codec: BodyCodec, _ db: Database) throws {
+        try around(end, db)?.rewrite(codec, db) { $0 > end }
+        try db.run("DELETE FROM body WHERE first <= ?", [.integer(end)])
     }
 
     private func rewrite(_ codec: BodyCodec, _ db: Database, keeping: (Int64) -> Bool) throws {

@@ -85,15 +85,14 @@ struct SegmentBuilder: Sendable {
         _ block: HotBodyBlock, behind sealed: Int64, through end: Int64, to pack: inout BodyPackWriter, _ db: Database
     ) throws {
         guard let first = block.rows.first?.lsn, let last = block.rows.last?.lsn else { return }
-        if let index {
-            try block.forEach { lsn, bytes in if lsn <= end { try index.add(bytes, lsn: lsn, db) } }
-        }
         let isFull = block.rows.count >= BodyBlock.rowsMax / 2 || block.raw >= BodyBlock.bytesMax / 2
-        if isFull, first > sealed, last <= end, block.form == BodyCodec.Form.zstd.rawValue {
-            return try pack.append(block.content, raw: block.raw, first...last, db)
-        }
+        let isTakenOver = isFull && first > sealed && last <= end && block.form == BodyCodec.Form.zstd.rawValue
+        if isTakenOver { try pack.append(block.content, raw: block.raw, first...last, db) }
+        guard !isTakenOver || index != nil else { return }
         try block.forEach { lsn, bytes in
-            if lsn > sealed, lsn <= end { try pack.append(Array(bytes), lsn: lsn, db) }
+            guard lsn > sealed, lsn <= end else { return }
+            try index?.add(bytes, lsn: lsn, db)
+            if !isTakenOver { try pack.append(Array(bytes), lsn: lsn, db) }
         }
     }
 

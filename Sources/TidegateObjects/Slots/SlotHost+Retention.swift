@@ -13,7 +13,7 @@ extension SlotHost {
         let known = Set(rooms.keys).union(storages.keys).union(upkeep?.items.keys.map { $0 } ?? [])
         let core = retention
         start { [self] in
-            for uid in isTrusted ? known.sorted(by: { $0.bits < $1.bits }) : [] {
+            for uid in isTrusted ? known.sorted() : [] {
                 guard !Task.isCancelled else { return }
                 do { try await retain(uid, core) } catch {
                     // Gone, or somebody else's by now; else the next sweep comes to it.
