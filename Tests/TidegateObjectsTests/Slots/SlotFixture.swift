@@ -70,3 +70,12 @@ extension Objects {
 struct NoGuard: EntryGuard {
     func poison(in object: [UInt8]) async throws(TidegateError) -> Set<LSN> { [] }
 }
+
+/// Waits for something that happens by itself, some time after its cause.
+func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
+    for _ in 0..<1_000 {
+        if try await condition() { return true }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+    return false
+}

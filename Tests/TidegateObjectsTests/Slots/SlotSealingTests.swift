@@ -32,15 +32,6 @@ struct SlotSealingTests {
 
     private var sealed: Set<String> { Set(fixture.store.keys.filter { $0.contains("/seg/") }) }
 
-    /// Waits for something that happens by itself, some time after its cause.
-    private func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
-        for _ in 0..<1_000 {
-            if try await condition() { return true }
-            try await Task.sleep(for: .milliseconds(5))
-        }
-        return false
-    }
-
     private func all(_ objects: Objects, _ uid: GatewayUID) async throws -> [Int] {
         var query = LogQuery()
         query.perPage = 1_000

@@ -29,15 +29,6 @@ struct SlotSnapshotTests {
 
     private var logKeys: [String] { fixture.store.keys.filter { $0.contains("/log/") } }
 
-    /// Waits for something that happens by itself, some time after its cause.
-    private func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
-        for _ in 0..<1_000 {
-            if try await condition() { return true }
-            try await Task.sleep(for: .milliseconds(5))
-        }
-        return false
-    }
-
     @Test("let the log go that two of them cover, and start the next owner from the newest")
     func trim() async throws {
         let first = fixture.objects(MemoryGatewayStorages()) { $0.snapshotObjects = 4 }
