@@ -30,8 +30,10 @@ def adopt(home, *flags):
         [binary(), "coord", "adopt", "--state", str(home / "state"), *flags], capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize("later", [3, 25], ids=["short", "behind-two-snapshots"])
-def test_a_restored_authority_is_rolled_forward(later):
+@pytest.mark.parametrize(
+    "later,after_deletion", [(3, 0), (25, 0), (3, 16)],
+    ids=["short", "behind-two-snapshots", "deletion-behind-two-snapshots"])
+def test_a_restored_authority_is_rolled_forward(later, after_deletion):
     with tempfile.TemporaryDirectory(prefix="tidegate-adopt-") as root:
         home = Path(root)
         mock = start_mock(home)
@@ -61,6 +63,8 @@ def test_a_restored_authority_is_rolled_forward(later):
             management.call("PATCH", f"{management.logs_path}/{management.all()[0]['id']}", json={"score": 55})
             chat(node, nonce(), "doomed")
             management.call("DELETE", "/accounts/default/ai-gateway/gateways/doomed")
+            for _ in range(after_deletion):
+                late += call(1)
             refused = adopt(home)
             assert refused.returncode == 78 and "another process" in refused.stderr.lower()
             node.kill()

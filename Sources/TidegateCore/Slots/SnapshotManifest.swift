@@ -22,6 +22,23 @@ package struct SnapshotManifest: Equatable, Sendable, Codable {
         }
     }
 
+    /// A gateway whose deletion is in the log.
+    package struct Ended: Equatable, Sendable, Codable {
+        /// 32 hexadecimal digits.
+        package var uid: String
+        /// The log object that ends it.
+        package var n: LogIndex
+
+        package init(uid: String, n: LogIndex) {
+            self.uid = uid
+            self.n = n
+        }
+    }
+
+    /// Half a megabyte of JSON. Whoever deletes more gateways of one slot than that, and then restores a backup from
+    /// before all of it, finds the oldest of them alive and empty.
+    package static let endedMax = 8_192
+
     package var slot: String
     package var epoch: Epoch
     package var n: LogIndex
@@ -30,9 +47,12 @@ package struct SnapshotManifest: Equatable, Sendable, Codable {
     /// Committed objects whose entries are lost, and therefore missing in every database here (A8).
     package var holes: [LogIndex]
     package var gateways: [Item]
+    /// The newest `endedMax` deletions. Whoever adopts a restored coordination store has no other way to know of those that
+    /// the log has forgotten.
+    package var ended: [Ended]
 
     package init(
-        slot: String, epoch: Epoch, n: LogIndex, logCRC: UInt32, holes: [LogIndex], gateways: [Item]
+        slot: String, epoch: Epoch, n: LogIndex, logCRC: UInt32, holes: [LogIndex], gateways: [Item], ended: [Ended]
     ) {
         self.slot = slot
         self.epoch = epoch
@@ -40,6 +60,7 @@ package struct SnapshotManifest: Equatable, Sendable, Codable {
         self.logCRC = logCRC
         self.holes = holes
         self.gateways = gateways
+        self.ended = ended
     }
 
     /// - Throws: `.corrupt` unless these are the bytes that `pointer` means.

@@ -27,6 +27,7 @@ final class SlotReplay {
         self.scratch = scratch
         self.findings = findings
         self.base = Self.items(of: base)
+        ended = Set((base?.ended ?? []).compactMap { GatewayUID(hex: $0.uid) })
         segments = Segments(folder: scratch + "-cache", bootID: "audit", store: store)
         databases = GatewayDatabases(folder: scratch, bootID: "audit", store: store, segments: segments)
     }

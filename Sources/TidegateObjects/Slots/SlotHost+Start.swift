@@ -33,6 +33,9 @@ extension SlotHost: SlotClaimer.Target {
 
     func replay(_ object: LogObject) async throws(TidegateError) {
         for section in object.sections {
+            for committed in section.entries {
+                if case .gatewayDeleted = committed.entry { upkeep?.note(endOf: section.gateway, at: object.n) }
+            }
             // What its database holds already, it passes over.
             guard let storage = try await recovering(section.gateway) else { continue }
             _ = try await storage.apply(n: object.n, epoch: object.epoch, section.entries)

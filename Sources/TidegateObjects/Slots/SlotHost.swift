@@ -290,6 +290,7 @@ package actor SlotHost {
                 switch entry {
                 case .evict: room.isEvicting = false
                 case .gatewayDeleted:
+                    upkeep?.note(endOf: uid, at: n)
                     discard(room)
                     collectorStep(.gatewayEnded(uid, n))
                 case .record, .skip, .edit, .editRow, .delete, .sealed, .compacted, .collected: continue

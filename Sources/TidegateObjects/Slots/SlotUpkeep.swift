@@ -12,6 +12,8 @@ final class SlotUpkeep {
     private(set) var appliedN: LogIndex = 0
     private(set) var appliedCRC: UInt32 = 0
     private(set) var holes: [LogIndex] = []
+    /// Where the log ends gateways.
+    private var ended: [GatewayUID: LogIndex] = [:]
 
     var snapshots: SnapshotCore?
     var collector: CollectorCore?
@@ -25,6 +27,7 @@ final class SlotUpkeep {
     init(_ manifest: SnapshotManifest?) {
         guard let manifest else { return }
         for item in manifest.gateways { if let uid = GatewayUID(hex: item.uid) { items[uid] = item } }
+        for end in manifest.ended { if let uid = GatewayUID(hex: end.uid) { ended[uid] = end.n } }
         (appliedN, appliedCRC, holes) = (manifest.n, manifest.logCRC, manifest.holes)
     }
 
@@ -35,6 +38,9 @@ final class SlotUpkeep {
         (appliedN, appliedCRC) = (n, crc)
         dirty.formUnion(gateways)
     }
+
+    /// Object `n` ends a gateway.
+    func note(endOf uid: GatewayUID, at n: LogIndex) { ended[uid] = n }
 
     /// At the claim, when the log's last object was a hole.
     func stand(at head: SlotHead) { (appliedN, appliedCRC) = (head.n, head.crc) }
@@ -54,7 +60,14 @@ final class SlotUpkeep {
         for item in stored { if let uid = GatewayUID(hex: item.uid) { all[uid] = item } }
         return SnapshotManifest(
             slot: slot.description, epoch: epoch, n: n, logCRC: logCRC, holes: holes,
-            gateways: all.values.sorted { $0.uid < $1.uid })
+            gateways: all.values.sorted { $0.uid < $1.uid }, ended: ended(through: n))
+    }
+
+    /// The log goes on while a snapshot is stored: later ends belong to the next one.
+    private func ended(through n: LogIndex) -> [SnapshotManifest.Ended] {
+        let newest = ended.filter { $0.value <= n }.sorted { ($0.value, $0.key) < ($1.value, $1.key) }
+            .suffix(SnapshotManifest.endedMax)
+        return newest.map { SnapshotManifest.Ended(uid: $0.key.description, n: $0.value) }
     }
 
     var candidateCRC: UInt32 { candidate?.logCRC ?? 0 }
