@@ -21,8 +21,8 @@ simulate: ## the protocol under faults: SEEDS=100000, or SEED=17 to see one; MUT
 drill: ## faults in a running cluster (comes with its own issue)
 	@echo "make drill: the drill driver is not part of this version; it comes with its own issue." >&2; exit 2
 
-cluster: ## three regions on loopback (comes with its own issue)
-	@echo "make cluster: the three-region topology is not part of this version; it comes with its own issue." >&2; exit 2
+cluster: ## three regions of two nodes on loopback, with a real etcd and S3 store, until Ctrl-C; TOPOLOGY=FILE
+	@cluster/up.sh $(TOPOLOGY)
 
 lint: ## format, shellcheck and the repository's own checks
 	@scripts/lint.sh

@@ -19,12 +19,13 @@ package struct ManagementAPI: ControlPlane {
 
     /// - Parameters:
     ///   - region: of this node; answers name it in `x-tidegate-region`.
+    ///   - owners: who answers for a gateway's log.
     ///   - publicURL: how clients reach this node, without a slash at the end; asked for at each use.
     ///   - randomBytes: unpredictable bytes, for tokens.
     package init(
         accounts: any AccountService, logs: any LogService, directory: any GatewayDirectory,
         status: any NodeStatusSource, administratorToken: AdministratorToken, clock: any WallClock, region: String,
-        publicURL: @escaping @Sendable () -> String, logger: Logger,
+        publicURL: @escaping @Sendable () -> String, owners: any GatewayOwners = EveryGatewayHere(), logger: Logger,
         randomBytes: @escaping @Sendable (Int) -> [UInt8] = { count in
             var generator = SystemRandomNumberGenerator()
             return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
@@ -42,12 +43,19 @@ package struct ManagementAPI: ControlPlane {
         responder = RouteTable.responder(
             endpoints,
             gatekeeper: Gatekeeper(administrator: administratorToken, directory: directory, clock: clock),
-            region: region)
+            owners: owners, region: region)
     }
 
     package func respond(to request: ControlRequest, through writer: any ControlResponseWriter) async {
+        await respond(to: request, isFromPeer: false, through: writer)
+    }
+
+    /// - Parameter isFromPeer: another node has checked the caller's rights, and is not asked again who should answer.
+    package func respond(
+        to request: ControlRequest, isFromPeer: Bool, through writer: any ControlResponseWriter
+    ) async {
         do {
-            let response = await response(to: request)
+            let response = await response(to: request, isFromPeer: isFromPeer)
             try await send(response, isHead: request.method == "HEAD", through: writer)
         } catch {
             // The client has left; there is nobody to tell.
@@ -55,7 +63,7 @@ package struct ManagementAPI: ControlPlane {
         }
     }
 
-    private func response(to request: ControlRequest) async -> Response {
+    private func response(to request: ControlRequest, isFromPeer: Bool) async -> Response {
         guard request.body.count <= Self.bodyBytesMax else {
             return refusal(413, APIFailure.Code.tooLarge, "The body is longer than \(Self.bodyBytesMax) bytes")
         }
@@ -70,7 +78,8 @@ package struct ManagementAPI: ControlPlane {
             method: method, scheme: "http", authority: nil, path: request.target, headerFields: fields)
         let whole = Request(head: head, body: RequestBody(buffer: ByteBuffer(bytes: request.body)))
         do {
-            let context = ManagementContext(source: .init(logger: logger))
+            let context = ManagementContext(
+                source: .init(logger: logger, isFromPeer: isFromPeer, request: request))
             let response = try await responder.respond(to: whole, context: context)
             // Ours all have a content type: this one is the router's own, for a path or method that it does not know.
             guard response.headers[.contentType] == nil else { return response }

@@ -1,5 +1,6 @@
 internal import Hummingbird
 internal import Logging
+internal import TidegateCore
 
 #if canImport(FoundationEssentials)
     internal import FoundationEssentials
@@ -11,8 +12,19 @@ internal import Logging
 struct ManagementContext: RequestContext {
     struct Source: RequestContextSource {
         let logger: Logger
+        /// Another node of the cluster has let the call in already, and found that this one should answer it.
+        var isFromPeer = false
+        var request: ControlRequest
     }
 
     var coreContext: CoreRequestContextStorage
-    init(source: Source) { coreContext = CoreRequestContextStorage(source: source) }
+    let isFromPeer: Bool
+    /// As it came, for whoever answers it in our place.
+    let request: ControlRequest
+
+    init(source: Source) {
+        coreContext = CoreRequestContextStorage(source: source)
+        isFromPeer = source.isFromPeer
+        request = source.request
+    }
 }

@@ -40,7 +40,6 @@ package struct Node: Sendable {
             return try await start(assembly, settings, registry: registry, logger: logger)
         } catch {
             await assembly.objects.stop()
-            await assembly.lease.leave()
             await assembly.close()
             throw error
         }
@@ -50,14 +49,28 @@ package struct Node: Sendable {
         _ assembly: Assembly, _ settings: ServeSettings, registry: PrometheusRegistry, logger: Logger
     ) async throws -> Node {
         let token = try assembly.state.administratorToken(configured: settings.adminToken)
-        try await assembly.lease.register()
-        try await assembly.objects.start()
-        try await assembly.accounts.sweepDeletions()
+        if assembly.cluster == nil {
+            try await assembly.objects.start(assembly.slots)
+            try await assembly.accounts.sweepDeletions()
+        }
         if settings.createsDefaultAccount {
             try await assembly.accounts.ensureDefault(authentication: !settings.listen.isLoopback)
         }
         _ = try await assembly.replica.load()
-        return try await Node(assembly, settings, token: token, registry: registry, logger: logger)
+        let lease = IncarnationLease(
+            store: assembly.engines.coordination, keys: assembly.keys, id: assembly.incarnationID,
+            document: IncarnationDocument(
+                node: settings.nodeID, region: settings.region, address: settings.peerListen.description,
+                state: .active),
+            predecessor: assembly.state.takeOver(as: assembly.incarnationID), logger: logger)
+        try await lease.register()
+        do {
+            try await assembly.cluster?.ownership.load()
+            return try await Node(assembly, lease, settings, token: token, registry: registry, logger: logger)
+        } catch {
+            await lease.leave()
+            throw error
+        }
     }
 
     /// What can be known to be wrong before the disk is touched and slots are claimed.
@@ -82,7 +95,7 @@ package struct Node: Sendable {
     }
 
     private init(
-        _ assembly: Assembly, _ settings: ServeSettings, token: String, registry: PrometheusRegistry, logger: Logger
+        _ assembly: Assembly, _ lease: IncarnationLease, _ settings: ServeSettings, token: String, registry: PrometheusRegistry, logger: Logger
     ) async throws {
         let threads = settings.eventLoops == 0 ? System.coreCount : settings.eventLoops
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
@@ -91,7 +104,8 @@ package struct Node: Sendable {
         let management = ManagementAPI(
             accounts: assembly.accounts, logs: assembly.objects, directory: assembly.replica, status: reporter,
             administratorToken: AdministratorToken(secret: token), clock: assembly.clock, region: settings.region,
-            publicURL: { address.url }, logger: logger)
+            publicURL: { address.url }, owners: Self.owners(assembly, lease), logger: logger)
+        assembly.cluster?.desk.open(management)
         let dataPlane = DataPlane(
             settings: settings.dataPlane, upstream: settings.upstream, directory: assembly.replica,
             capture: assembly.outbox, control: management, providers: try settings.providerTable(),
@@ -107,7 +121,7 @@ package struct Node: Sendable {
             throw Self.cannotListen(settings, error)
         }
         reporter.enter(.serving)
-        services = Self.services(assembly, dataPlane, reporter, logger: logger)
+        services = Self.services(assembly, lease, dataPlane, reporter, logger: logger)
         publicURL = address.url
         readyLine =
             "tidegate ready url=\(address.url) peer=\(settings.peerListen.description) "
@@ -116,24 +130,63 @@ package struct Node: Sendable {
         (self.group, self.assembly, self.dataPlane, self.logger) = (group, assembly, dataPlane, logger)
     }
 
+    private static func owners(_ assembly: Assembly, _ lease: IncarnationLease) -> any GatewayOwners {
+        guard let cluster = assembly.cluster else { return EveryGatewayHere() }
+        return ClusterOwners(
+            directory: assembly.replica, homes: assembly.replica, ownership: cluster.ownership,
+            transport: cluster.transport, coordination: assembly.engines.coordination, keys: assembly.keys,
+            incarnation: assembly.incarnationID, lease: lease)
+    }
+
+    /// They end in the opposite order.
     private static func services(
-        _ assembly: Assembly, _ dataPlane: DataPlane, _ reporter: NodeStatusReporter, logger: Logger
+        _ assembly: Assembly, _ lease: IncarnationLease, _ dataPlane: DataPlane, _ reporter: NodeStatusReporter,
+        logger: Logger
     ) -> ServiceGroup {
-        var configuration = ServiceGroupConfiguration(
-            services: [
-                Upkeep(assembly), assembly.lease, assembly.replica, StopsLast(assembly.objects),
-                assembly.uploader, assembly.drain, StopsFirst(dataPlane, reporter),
-            ], logger: logger)
+        var services: [any Service] = [Upkeep(assembly), lease, assembly.replica]
+        if let cluster = assembly.cluster { services.append(cluster.ownership) }
+        services.append(StopsLast(assembly.objects))
+        if let cluster = assembly.cluster {
+            services += [LeavesSlots(cluster.steward), cluster.steward, SweepsDeletions(assembly.accounts, logger)]
+        }
+        services += [assembly.uploader, assembly.drain, StopsFirst(dataPlane, reporter, lease)]
+        var configuration = ServiceGroupConfiguration(services: services, logger: logger)
         configuration.maximumGracefulShutdownDuration = drainMax
         return ServiceGroup(configuration: configuration)
     }
 
     /// Serves until `stop`.
-    package func run() async throws {
-        try await services.run()
+    /// - Parameter whenReady: called once, when nothing is left to claim that nobody else serves.
+    package func run(whenReady: @escaping @Sendable () -> Void = {}) async throws {
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask { [assembly, logger] in
+                await Self.settle(assembly, logger: logger)
+                if !Task.isCancelled { whenReady() }
+                return false
+            }
+            group.addTask { [services] in
+                try await services.run()
+                return true
+            }
+            while let isEnd = try await group.next() { if isEnd { group.cancelAll() } }
+        }
         await assembly.close()
         try await group.shutdownGracefully()
         logger.notice("Stopped")
+    }
+
+    /// A start waits for slots this long. Others may be slow to let go of theirs, and calls can be served without.
+    private static let settleMax = Duration.seconds(20)
+    private static let settlePause = Duration.milliseconds(20)
+
+    private static func settle(_ assembly: Assembly, logger: Logger) async {
+        guard let steward = assembly.cluster?.steward else { return }
+        let end = ContinuousClock.now + settleMax
+        while !(await steward.isSettled) {
+            guard ContinuousClock.now < end, (try? await Task.sleep(for: settlePause)) != nil else {
+                return logger.warning("Not every slot is served yet: logs of some gateways cannot be read")
+            }
+        }
     }
 
     package func stop() async { await services.triggerGracefulShutdown() }

@@ -2,10 +2,20 @@ package import Logging
 internal import Synchronization
 package import TidegateCore
 
-/// The room's front door: all slots of this node, the way in for records, and the answers about logs.
+/// The room's front door: the slots that this node serves, the way in for records, and the answers about logs.
 package final class Objects: RecordReceiver, LogService, Sendable {
-    private let hosts: [SlotHost]
-    private let tasks = Mutex<[Task<Void, Never>]>([])
+    private struct Served {
+        var host: SlotHost
+        /// `nil` while it is claimed and recovered.
+        var task: Task<Void, Never>?
+    }
+
+    private let served = Mutex<[SlotID: Served]>([:])
+    private let world: SlotWorld
+    private let homes: any GatewayHomes
+    private let reclaimElsewhere: @Sendable (String) async -> Void
+    package let endings: AsyncStream<SlotID>
+    private let ending: AsyncStream<SlotID>.Continuation
     private let clock: any WallClock
     private let store: any ObjectStore
     /// Of a body in an object, shown with its row.
@@ -15,34 +25,34 @@ package final class Objects: RecordReceiver, LogService, Sendable {
     ///   - incarnation: random per process; two processes with one would take each other's claims for their own.
     ///   - entryGuard: tries entries out when owners of a slot have died often lately.
     ///   - mintName: random letters and digits, never the same twice: part of the names of objects.
+    ///   - reclaimElsewhere: asks the other nodes for rows that an account's gateways do not use.
     package init(
-        region: String, slotCount: Int = 16, incarnation: IncarnationID, coordination: any CoordinationStore,
+        homes: any GatewayHomes, incarnation: IncarnationID, coordination: any CoordinationStore,
         store: any ObjectStore, keys: CoordinationKeys, storage: any GatewayStorageProvider, clock: any WallClock,
         settings: ObjectsSettings, logger: Logger,
-        mintName: @escaping @Sendable () -> String, entryGuard: any EntryGuard
+        mintName: @escaping @Sendable () -> String, entryGuard: any EntryGuard,
+        reclaimElsewhere: @escaping @Sendable (String) async -> Void = { _ in }
     ) {
+        self.homes = homes
         self.clock = clock
         self.store = store
-        let world = SlotWorld(
+        self.reclaimElsewhere = reclaimElsewhere
+        world = SlotWorld(
             incarnation: incarnation, coordination: coordination, store: store, keys: keys, storage: storage,
             registry: DocumentRegistry(store: coordination, keys: keys), clock: clock, settings: settings,
             logger: logger,
             mintName: mintName, entryGuard: entryGuard)
-        let neighbours = Mailboxes()
-        hosts = (0..<max(1, slotCount)).map { index in
-            SlotHost(SlotID(region: region, index: index), world: world) { await neighbours.reclaim($0) }
-        }
-        neighbours.set(hosts.map(\.mailbox))
+        (endings, ending) = AsyncStream.makeStream()
     }
 
-    /// Claims and recovers every slot, then serves. What is submitted before waits.
-    /// - Throws: when a slot cannot be claimed or its log cannot be read back; nothing is served then.
-    package func start() async throws(TidegateError) {
+    /// Claims and recovers `slots`, then serves them.
+    /// - Throws: when a slot cannot be claimed or its log cannot be read back; the others are served then.
+    package func start(_ slots: [SlotID]) async throws(TidegateError) {
         let failures = await withTaskGroup(of: TidegateError?.self) { group in
-            for host in hosts {
+            for slot in slots {
                 group.addTask {
                     do throws(TidegateError) {
-                        try await host.claimAndRecover()
+                        try await self.claim(slot)
                         return nil
                     } catch {
                         return error
@@ -54,8 +64,6 @@ package final class Objects: RecordReceiver, LogService, Sendable {
             return failures
         }
         if let failure = failures.first { throw failure }
-        // Unstructured because the slots outlive this call; `drain` and `stop` end and await them.
-        tasks.withLock { tasks in tasks = hosts.map { host in Task { await host.run() } } }
     }
 
     /// Takes no more rows, finishes what is in flight, closes the databases. What cannot be finished within `limit`, because
@@ -66,7 +74,7 @@ package final class Objects: RecordReceiver, LogService, Sendable {
                 guard (try? await Task.sleep(for: limit)) != nil else { return }
                 for host in self.hosts { host.mailbox.post(.stop) }
             }
-            await end(with: .drain)
+            await end(with: .drain(hint: nil))
             group.cancelAll()
         }
     }
@@ -75,23 +83,54 @@ package final class Objects: RecordReceiver, LogService, Sendable {
     package func stop() async { await end(with: .stop) }
 
     private func end(with input: SlotInput) async {
-        for host in hosts { host.mailbox.post(input) }
-        let running = tasks.withLock { tasks in
-            defer { tasks = [] }
-            return tasks
-        }
-        for task in running { await task.value }
-        for host in hosts { host.mailbox.close() }
+        let all = served.withLock { $0.values.map { $0 } }
+        for one in all { one.host.mailbox.post(input) }
+        for one in all { await one.task?.value }
     }
 
-    func host(of gateway: GatewayUID) -> SlotHost {
-        hosts[SlotHash.index(of: gateway, count: hosts.count)]
+    private var hosts: [SlotHost] { served.withLock { $0.sorted { $0.key < $1.key }.map(\.value.host) } }
+
+    /// - Throws: `.notOwner` when the gateway's slot is not served here, `.gone` when the gateway is no more.
+    func host(of gateway: GatewayUID) async throws(TidegateError) -> SlotHost {
+        var slot = homes.cachedSlot(of: gateway)
+        if slot == nil { slot = try await homes.slot(of: gateway) }
+        guard let slot else { throw SlotHost.gone }
+        guard let host = served.withLock({ $0[slot]?.host }) else { throw SlotHost.moved(slot) }
+        return host
     }
 
     // MARK: - Records
 
     package func submit(_ batch: DeliveryBatch, reply: @escaping @Sendable ([RecordVerdict]) -> Void) {
-        host(of: batch.gateway).mailbox.submit(batch, reply: reply)
+        guard let slot = homes.cachedSlot(of: batch.gateway) else {
+            // Rare: a gateway that this node's settings do not have yet, or have no more.
+            Task { await self.submitUnknown(batch, reply: reply) }
+            return
+        }
+        submit(batch, to: slot, reply: reply)
+    }
+
+    private func submit(
+        _ batch: DeliveryBatch, to slot: SlotID, reply: @escaping @Sendable ([RecordVerdict]) -> Void
+    ) {
+        guard let host = served.withLock({ $0[slot]?.host }) else {
+            return reply(Array(repeating: .moved, count: batch.records.count))
+        }
+        host.mailbox.submit(batch, reply: reply)
+    }
+
+    private func submitUnknown(
+        _ batch: DeliveryBatch, reply: @escaping @Sendable ([RecordVerdict]) -> Void
+    ) async {
+        do throws(TidegateError) {
+            guard let slot = try await homes.slot(of: batch.gateway) else {
+                return reply(Array(repeating: .gone, count: batch.records.count))
+            }
+            submit(batch, to: slot, reply: reply)
+        } catch {
+            let verdict = RecordVerdict.later(after: world.settings.overloadedDelay, reason: .unavailable)
+            reply(Array(repeating: verdict, count: batch.records.count))
+        }
     }
 
     // MARK: - Logs
@@ -145,7 +184,7 @@ package final class Objects: RecordReceiver, LogService, Sendable {
     package func patch(
         _ id: RecordID, of gateway: GatewayUID, _ patch: LogPatch
     ) async throws(TidegateError) -> PatchOutcome {
-        let host = host(of: gateway)
+        let host = try await host(of: gateway)
         let storage = try await host.reading(gateway).0
         // A row that is there is named by its place: once sealed it cannot be found by its id while entries are applied.
         if let row = try await storage.place(of: id) {
@@ -160,7 +199,7 @@ package final class Objects: RecordReceiver, LogService, Sendable {
     package func delete(
         from gateway: GatewayUID, matching query: LogQuery, limit: Int
     ) async throws(TidegateError) -> (count: Int, position: LogPosition) {
-        let host = host(of: gateway)
+        let host = try await host(of: gateway)
         let (storage, position) = try await host.reading(gateway)
         // By effect, at most 64 Ki rows an entry (A9).
         let rows = try await storage.matching(query, limit: min(limit, 1 << 16))
@@ -200,11 +239,73 @@ extension Objects: GatewayLogs {
         try await host(of: gateway).reading(gateway).0.state().live
     }
 
-    package func settingsChanged(of gateway: GatewayUID) { host(of: gateway).mailbox.post(.refresh(gateway)) }
+    package func settingsChanged(of gateway: GatewayUID) {
+        guard let slot = homes.cachedSlot(of: gateway) else { return }
+        served.withLock { $0[slot]?.host }?.mailbox.post(.refresh(gateway))
+    }
 
-    package func slotFence(of gateway: GatewayUID) async -> (slot: SlotID, revision: Revision) {
-        let host = host(of: gateway)
-        return (host.slot, await host.fence)
+    package func slot(of gateway: GatewayUID) async throws(TidegateError) -> SlotID {
+        if let slot = homes.cachedSlot(of: gateway) { return slot }
+        guard let slot = try await homes.slot(of: gateway) else { throw SlotHost.gone }
+        return slot
+    }
+}
+
+extension Objects: SlotKeeper {
+    package func claim(_ slot: SlotID) async throws(TidegateError) {
+        let host = SlotHost(slot, world: world) { [weak self] in await self?.reclaim($0) }
+        let isNew = served.withLock { served in
+            guard served[slot] == nil else { return false }
+            served[slot] = Served(host: host)
+            return true
+        }
+        guard isNew else { throw TidegateError(.conflict, "The slot \(slot) is claimed here already.") }
+        do throws(TidegateError) {
+            try await host.claimAndRecover()
+        } catch {
+            await host.giveUp()
+            forget(slot)
+            throw error
+        }
+        // Unstructured because the slot outlives this call; whoever ends it awaits it.
+        let task = Task {
+            await host.run()
+            self.forget(slot)
+        }
+        served.withLock { $0[slot]?.task = task }
+    }
+
+    package func release(_ slot: SlotID, to node: String?) async {
+        guard let one = served.withLock({ $0[slot] }) else { return }
+        one.host.mailbox.post(.drain(hint: node))
+        await one.task?.value
+    }
+
+    package func abandon(_ slot: SlotID) { served.withLock { $0[slot]?.host }?.mailbox.post(.stop) }
+
+    private func forget(_ slot: SlotID) {
+        let host = served.withLock { $0.removeValue(forKey: slot)?.host }
+        host?.mailbox.close()
+        ending.yield(slot)
+    }
+
+    /// Gateways of the account on this node return what they do not use.
+    package func giveBack(account: String) async {
+        await withDiscardingTaskGroup { group in
+            for host in hosts {
+                group.addTask {
+                    await withCheckedContinuation { continuation in
+                        host.mailbox.post(.giveBack(account: account) { continuation.resume() })
+                    }
+                }
+            }
+        }
+    }
+
+    private func reclaim(_ account: String) async {
+        async let elsewhere: Void = reclaimElsewhere(account)
+        await giveBack(account: account)
+        await elsewhere
     }
 }
 
@@ -214,24 +315,5 @@ extension SlotHost {
             slot: slot, epoch: core?.epoch ?? 0, n: core?.committedN ?? 0,
             gateways: rooms.values.count { $0.state == .open }, isServing: phase == .serving,
             holes: upkeep?.holes ?? [], snapshotN: upkeep?.snapshots?.snapshot.cur?.n ?? 0)
-    }
-}
-
-/// The node's slots, for asking gateways of an account for rows that they do not use.
-private final class Mailboxes: Sendable {
-    private let all = Mutex<[SlotMailbox]>([])
-
-    func set(_ mailboxes: [SlotMailbox]) { all.withLock { $0 = mailboxes } }
-
-    func reclaim(_ account: String) async {
-        await withDiscardingTaskGroup { group in
-            for mailbox in all.withLock({ $0 }) {
-                group.addTask {
-                    await withCheckedContinuation { continuation in
-                        mailbox.post(.giveBack(account: account) { continuation.resume() })
-                    }
-                }
-            }
-        }
     }
 }

@@ -10,7 +10,9 @@ struct NodeSignals: Sendable {
 
     private static let oneSignal = Duration.milliseconds(500)
 
-    func run(reload: @escaping @Sendable () throws -> ServeSettings) async throws {
+    func run(
+        reload: @escaping @Sendable () throws -> ServeSettings, whenReady: @escaping @Sendable () -> Void
+    ) async throws {
         // The sequence is made before the node runs, so that no signal meets the default action in between.
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let listener = Task {
@@ -32,7 +34,7 @@ struct NodeSignals: Sendable {
             }
         }
         defer { listener.cancel() }
-        try await node.run()
+        try await node.run(whenReady: whenReady)
     }
 
     private func reload(_ load: () throws -> ServeSettings) {

@@ -25,11 +25,13 @@ struct ServeCommand: AsyncParsableCommand {
     var nodeID: String?
     @Option(help: "Region of this node (default: local).")
     var region: String?
-    @Option(help: "Address for other nodes (default: 127.0.0.1:8788); unused until cluster mode exists.")
+    @Option(help: "Address for other nodes, TCP and UDP (default: 127.0.0.1:8788); on shared engines only.")
     var peerListen: String?
-    @Option(help: "Other nodes to join, HOST:PORT,… (cluster mode; not in this build).")
+    @Option(help: "Where other nodes reach this one, if not where it listens.")
+    var peerAdvertise: String?
+    @Option(help: "Peer addresses of other nodes to gossip with, HOST:PORT,…; on shared engines only.")
     var join: String?
-    @Option(help: "Coordination store: embedded, or etcd:http://HOST:PORT,… (with --store s3:…; one node).")
+    @Option(help: "Coordination store: embedded, or etcd:http://HOST:PORT,… (with --store s3:…; several nodes).")
     var coordination: String?
     @Option(help: "Object store: file, or s3:http://HOST:PORT/BUCKET.")
     var store: String?
@@ -60,8 +62,9 @@ struct ServeCommand: AsyncParsableCommand {
             MetricsSystem.bootstrap(registry)
             let logger = Logger(label: "tidegate")
             let node = try await Node.start(settings, registry: registry, logger: logger)
-            FileHandle.standardOutput.write(Data((node.readyLine + "\n").utf8))
-            try await NodeSignals(node: node, logger: logger).run(reload: load)
+            try await NodeSignals(node: node, logger: logger).run(reload: load) {
+                FileHandle.standardOutput.write(Data((node.readyLine + "\n").utf8))
+            }
         }
     }
 
@@ -77,7 +80,8 @@ struct ServeCommand: AsyncParsableCommand {
         try sources.read(environment: ProcessInfo.processInfo.environment)
         let flags: [(SettingName, String, String?)] = [
             (.listen, "listen", listen), (.state, "state", state), (.nodeID, "node-id", nodeID),
-            (.region, "region", region), (.peerListen, "peer-listen", peerListen), (.join, "join", join),
+            (.region, "region", region), (.peerListen, "peer-listen", peerListen),
+            (.peerAdvertise, "peer-advertise", peerAdvertise), (.join, "join", join),
             (.coordination, "coordination", coordination), (.store, "store", store), (.capture, "capture", capture),
             (.tlsCertificate, "tls-certificate", tlsCertificate), (.tlsKey, "tls-key", tlsKey),
             (.prices, "prices", prices), (.eventLoops, "event-loops", eventLoops), (.logLevel, "log-level", logLevel),

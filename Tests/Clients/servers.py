@@ -33,19 +33,23 @@ def free_port():
 class Server:
     """One child; ready when its URL answers, with whatever status."""
 
-    def __init__(self, command, log, url, seconds=30):
-        self.log = Path(log)
+    def __init__(self, command, log, url, waits=True):
+        self.log, self.url, self.name = Path(log), url, command[0]
         with open(self.log, "ab") as sink:
             self.child = subprocess.Popen(command, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL)
+        if waits:
+            self.wait()
+
+    def wait(self, seconds=30):
         deadline = time.monotonic() + seconds
         while True:
             try:
-                httpx.get(url, timeout=1)
+                httpx.get(self.url, timeout=1)
                 return
             except httpx.HTTPError:
                 if time.monotonic() > deadline or self.child.poll() is not None:
                     self.stop()
-                    raise RuntimeError(f"{command[0]} did not start:\n{self.log.read_text()[-2000:]}")
+                    raise RuntimeError(f"{self.name} did not start:\n{self.log.read_text()[-2000:]}")
                 time.sleep(0.05)
 
     def stop(self):
@@ -63,24 +67,51 @@ class Server:
 
 
 class Shared:
-    """One etcd member, one SeaweedFS, and the flags and variables that lead a node to them."""
+    """etcd, SeaweedFS, and the flags and variables that lead a node to them."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, members=1):
         directory = Path(directory)
-        client, peer = free_port(), free_port()
-        etcd = shutil.which("etcd") or sys.exit("etcd is not installed: make deps")
-        self.etcd = Server(
-            [etcd, "--data-dir", str(directory / "etcd"), "--listen-client-urls", f"http://127.0.0.1:{client}",
-             "--advertise-client-urls", f"http://127.0.0.1:{client}", "--listen-peer-urls", f"http://127.0.0.1:{peer}",
-             "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}", "--initial-cluster",
-             f"default=http://127.0.0.1:{peer}"], directory / "etcd.log", f"http://127.0.0.1:{client}/health")
+        self.members = self._etcd(directory, members)
         try:
             self.weed, s3 = self._weed(directory)
         except Exception:
-            self.etcd.stop()
+            for member in self.members:
+                member.stop()
             raise
-        self.flags = ("--coordination", f"etcd:http://127.0.0.1:{client}", "--store", f"s3:{s3}/rows")
+        endpoints = ",".join(member.url.removesuffix("/health") for member in self.members)
+        self.flags = ("--coordination", f"etcd:{endpoints}", "--store", f"s3:{s3}/rows")
         self.env = CREDENTIALS
+
+    @property
+    def etcd(self):
+        """The only member, or the first."""
+        return self.members[0]
+
+    @staticmethod
+    def _etcd(directory, count):
+        etcd = shutil.which("etcd") or sys.exit("etcd is not installed: make deps")
+        ports = [(free_port(), free_port()) for _ in range(count)]
+        names = [f"e{number}" for number in range(1, count + 1)]
+        cluster = ",".join(f"{name}=http://127.0.0.1:{peer}" for name, (_, peer) in zip(names, ports))
+        members = [
+            Server(
+                [etcd, "--name", name, "--data-dir", str(directory / "etcd" / name),
+                 "--listen-client-urls", f"http://127.0.0.1:{client}",
+                 "--advertise-client-urls", f"http://127.0.0.1:{client}",
+                 "--listen-peer-urls", f"http://127.0.0.1:{peer}",
+                 "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}", "--initial-cluster", cluster,
+                 "--quota-backend-bytes", str(8 << 30), "--auto-compaction-mode", "periodic",
+                 "--auto-compaction-retention", "5m"],
+                directory / f"etcd-{name}.log", f"http://127.0.0.1:{client}/health", waits=False)
+            for name, (client, peer) in zip(names, ports)]
+        try:
+            for member in members:   # none of several answers before most are there
+                member.wait()
+        except Exception:
+            for member in members:
+                member.stop()
+            raise
+        return members
 
     @staticmethod
     def _weed(directory):
@@ -105,4 +136,5 @@ class Shared:
 
     def stop(self):
         self.weed.stop()
-        self.etcd.stop()
+        for member in self.members:
+            member.stop()

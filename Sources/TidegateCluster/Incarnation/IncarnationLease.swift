@@ -1,82 +1,68 @@
-internal import FoundationEssentials
 package import Logging
 internal import ServiceLifecycle
+internal import Synchronization
 package import TidegateCore
 
-/// Shows the cluster that this process lives: a key under a lease, renewed until shutdown (protocol §12).
+/// Shows the cluster that this process lives: a key under a lease, renewed until it leaves (protocol §12).
 ///
 /// Losing it costs nothing but other nodes' patience: ownership rests on the slots' own records, never on this key.
 package actor IncarnationLease: Service {
     /// Seconds; three renewals may be lost.
     private static let termSeconds = 10
     private static let renewInterval = Duration.milliseconds(2_500)
+    /// Of the term, kept back for clocks and for what the store takes to notice (protocol §12).
+    private static let validityMargin = Duration.seconds(2)
 
     private let store: any CoordinationStore
+    private let keys: CoordinationKeys
     private let key: String
-    private let document: IncarnationDocument
+    private var document: IncarnationDocument
+    private let predecessor: IncarnationID?
     private let logger: Logger
-    /// Also held by the one node that may run; `nil` where nobody else can reach the store.
-    private let sole: String?
     private var lease: LeaseID?
-    /// Longest that a dead node's lease outlives it: its term and what the store takes to notice.
-    private static let waitMax = Duration.seconds(15)
-    private static let waitPause = Duration.milliseconds(500)
+    private nonisolated let validUntil = Mutex<ContinuousClock.Instant?>(nil)
 
-    /// - Parameter isSole: others can reach the store, and this version lets one node run on it.
+    /// - Parameter predecessor: the process that had this state directory before, and surely ended: nobody has to wait for
+    ///   its lease.
     package init(
         store: any CoordinationStore, keys: CoordinationKeys, id: IncarnationID, document: IncarnationDocument,
-        isSole: Bool = false, logger: Logger
+        predecessor: IncarnationID? = nil, logger: Logger
     ) {
-        sole = isSole ? keys.sole : nil
         self.store = store
+        self.keys = keys
         key = keys.incarnation(id)
         self.document = document
+        self.predecessor = predecessor
         self.logger = logger
     }
 
-    /// - Throws: `.conflict` when another node runs on the same store, after its lease would have ended had it died.
     package func register() async throws(TidegateError) {
-        let clock = ContinuousClock()
-        let deadline = clock.now + Self.waitMax
-        var isTold = false
-        while true {
-            do throws(TidegateError) { return try await enter() } catch {
-                guard error.code == .conflict, clock.now < deadline else { throw error }
-            }
-            if !isTold { logger.notice("Another node holds this cluster; waiting for its lease to end") }
-            isTold = true
-            do { try await Task.sleep(for: Self.waitPause) } catch {
-                throw TidegateError(.unavailable, "The start was given up.", cause: error)
-            }
-        }
+        try await enter()
+        guard let predecessor else { return }
+        _ = try await store.commit(CoordinationTransaction(then: [.delete(key: keys.incarnation(predecessor))]))
     }
 
     private func enter() async throws(TidegateError) {
+        let asked = ContinuousClock.now
         let lease = try await store.grantLease(seconds: Self.termSeconds)
-        let value: [UInt8]
-        do {
-            value = Array(try JSONEncoder().encode(document))
+        let value = try DocumentCoding.encode(document)
+        do throws(TidegateError) {
+            _ = try await store.commit(CoordinationTransaction(then: [.put(key: key, value: value, lease: lease)]))
         } catch {
-            throw TidegateError(.internalError, "The incarnation document cannot be encoded.", cause: error)
-        }
-        var transaction = CoordinationTransaction(then: [.put(key: key, value: value, lease: lease)])
-        if let sole {
-            transaction.compare = [.modRevision(key: sole, equals: 0)]
-            transaction.then.append(.put(key: sole, value: value, lease: lease))
-            transaction.read = [sole]
-        }
-        let outcome = try await store.commit(transaction)
-        guard outcome.succeeded else {
             try? await store.revoke(lease)
-            let other = outcome.reads.first.flatMap { $0 }
-                .flatMap { try? JSONDecoder().decode(IncarnationDocument.self, from: Data($0.value)) }
-            throw TidegateError(
-                .conflict,
-                "Node \(other?.node ?? "unknown") at \(other?.address ?? "an unknown address") runs on this etcd, and this "
-                    + "version lets one node run: stop it first.")
+            throw error
         }
         self.lease = lease
+        renewed(asked)
     }
+
+    /// Counted from when it was asked for, never from when the answer came (A14).
+    private func renewed(_ asked: ContinuousClock.Instant) {
+        validUntil.withLock { $0 = asked + .seconds(Self.termSeconds) - Self.validityMargin }
+    }
+
+    /// Whether the cluster surely still sees this process.
+    package nonisolated var isValid: Bool { validUntil.withLock { $0.map { ContinuousClock.now < $0 } ?? false } }
 
     package func run() async throws {
         do {
@@ -90,6 +76,18 @@ package actor IncarnationLease: Service {
         await leave()
     }
 
+    /// Shows the cluster what the node is about to do.
+    package func enter(_ state: IncarnationDocument.State) async {
+        document.state = state
+        guard let lease, let value = try? DocumentCoding.encode(document) else { return }
+        do throws(TidegateError) {
+            _ = try await store.commit(CoordinationTransaction(then: [.put(key: key, value: value, lease: lease)]))
+        } catch {
+            logger.warning(
+                "The cluster was not told of the node's state", metadata: ["state": "\(state)", "error": "\(error)"])
+        }
+    }
+
     /// Gives the lease back, so that nobody waits for it to end.
     package func leave() async {
         guard let held = lease else { return }
@@ -100,7 +98,9 @@ package actor IncarnationLease: Service {
     private func renew() async {
         do {
             if let lease {
+                let asked = ContinuousClock.now
                 try await store.keepAlive(lease)
+                renewed(asked)
             } else {
                 try await enter()
             }

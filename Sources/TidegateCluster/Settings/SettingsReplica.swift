@@ -11,10 +11,12 @@ package import TidegateCore
 package final class SettingsReplica: GatewayDirectory, Service {
     private let store: any CoordinationStore
     private let keys: CoordinationKeys
+    private let slotCount: Int
     private let logger: Logger
     private let clock = ContinuousClock()
     private let origin = ContinuousClock().now
     private let table = Mutex(SettingsTable())
+    private let listener = Mutex<(@Sendable (GatewayUID) -> Void)?>(nil)
 
     /// Entries per read of the store.
     private static let pageEntries = 500
@@ -22,9 +24,11 @@ package final class SettingsReplica: GatewayDirectory, Service {
     private static let relistInterval = Duration.seconds(60)
     private static let retryPause = Duration.milliseconds(500)
 
-    package init(store: any CoordinationStore, keys: CoordinationKeys, logger: Logger) {
+    /// - Parameter slotCount: of every region.
+    package init(store: any CoordinationStore, keys: CoordinationKeys, slotCount: Int, logger: Logger) {
         self.store = store
         self.keys = keys
+        self.slotCount = slotCount
         self.logger = logger
     }
 
@@ -88,6 +92,22 @@ package final class SettingsReplica: GatewayDirectory, Service {
             }
         }
         table.withLock { $0.apply(changes, through: batch.revision) }
+        guard let listener = listener.withLock({ $0 }) else { return }
+        for uid in changes.compactMap({ $0.gateway?.uid }) { listener(uid) }
+        // An account's own document, with its caps, is none of the table's business, but of all its gateways.
+        for case .put(let entry) in batch.changes where entry.key.hasSuffix("/doc") {
+            let account = entry.key.dropFirst(keys.accounts.count).dropLast("/doc".count)
+            for uid in gateways(of: String(account)) { listener(uid) }
+        }
+    }
+
+    private func gateways(of account: String) -> [GatewayUID] {
+        table.withLock { $0.gateways[account]?.values.map(\.uid) ?? [] }
+    }
+
+    /// Told of every gateway whose settings or caps may have changed, whoever changed them. Must not wait.
+    package func onChange(_ listener: @escaping @Sendable (GatewayUID) -> Void) {
+        self.listener.withLock { $0 = listener }
     }
 
     /// An unreadable document is logged and left as it was: one bad key must not stop the others.
@@ -111,7 +131,9 @@ extension SettingsReplica {
 
     package func adopt(_ gateway: GatewayView) {
         table.withLock { table in
-            _ = table.merge(.gateway(.gateway(account: gateway.account, name: gateway.name), gateway))
+            _ = table.merge(
+                .gateway(
+                    .gateway(account: gateway.account, name: gateway.name), gateway, region: table.homes[gateway.uid]))
         }
     }
 
@@ -143,5 +165,21 @@ extension SettingsReplica {
         if let token = cachedToken(account: account, digest: digest) { return token }
         table.withLock { $0.noteAbsent(key, at: now) }
         return nil
+    }
+}
+
+extension SettingsReplica: GatewayHomes {
+    package func cachedSlot(of gateway: GatewayUID) -> SlotID? {
+        table.withLock { $0.homes[gateway] }.map { place(gateway, in: $0) }
+    }
+
+    package func slot(of gateway: GatewayUID) async throws(TidegateError) -> SlotID? {
+        guard let entry = try await store.get(keys.gatewayIndex(gateway)) else { return nil }
+        let index: GatewayIndexDocument = try DocumentCoding.decode(from: entry)
+        return place(gateway, in: index.region)
+    }
+
+    private func place(_ gateway: GatewayUID, in region: String) -> SlotID {
+        SlotID(region: region, index: SlotHash.index(of: gateway, count: slotCount))
     }
 }

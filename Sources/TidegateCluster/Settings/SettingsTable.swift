@@ -4,17 +4,20 @@ internal import TidegateCore
 /// Gateways and tokens with their revisions, and the rules of what may replace what.
 struct SettingsTable: Sendable {
     enum Change: Sendable {
-        case gateway(SettingsKey, GatewayView)
+        /// - region: where it is at home, where that is known.
+        case gateway(SettingsKey, GatewayView, region: String?)
         case token(SettingsKey, TokenView, revision: Revision)
         /// Deleted, or in a state in which it is as good as deleted.
         case removed(SettingsKey, revision: Revision)
 
         var gateway: GatewayView? {
-            if case .gateway(_, let view) = self { view } else { nil }
+            if case .gateway(_, let view, _) = self { view } else { nil }
         }
     }
 
     private(set) var gateways: [String: [String: GatewayView]] = [:]
+    /// Regions that gateways are at home in.
+    private(set) var homes: [GatewayUID: String] = [:]
     private(set) var tokens: [String: [TokenDigest: TokenView]] = [:]
     private var tokenDigests: [SettingsKey: (digest: TokenDigest, revision: Revision)] = [:]
     /// Everything up to here has been seen: what is absent as of this revision is known to be absent.
@@ -28,6 +31,7 @@ struct SettingsTable: Sendable {
     mutating func replace(with changes: [Change], asOf revision: Revision) {
         guard revision >= seenThrough else { return }
         gateways = [:]
+        homes = [:]
         tokens = [:]
         tokenDigests = [:]
         apply(changes, through: revision)
@@ -42,10 +46,11 @@ struct SettingsTable: Sendable {
     /// - Returns: what holds for the key now.
     mutating func merge(_ change: Change) -> Change {
         switch change {
-        case .gateway(let key, let view):
+        case .gateway(let key, let view, let region):
             if view.revision > seenThrough { store(change) }
             guard case .gateway(let account, let name) = key else { return change }
-            return gateways[account]?[name].map { .gateway(key, $0) } ?? .removed(key, revision: seenThrough)
+            return gateways[account]?[name].map { .gateway(key, $0, region: homes[$0.uid] ?? region) }
+                ?? .removed(key, revision: seenThrough)
         case .token(_, _, let revision), .removed(_, let revision):
             if revision > seenThrough { store(change) }
             return change
@@ -61,9 +66,13 @@ struct SettingsTable: Sendable {
 
     private mutating func store(_ change: Change) {
         switch change {
-        case .gateway(let key, let view):
-            if let old = gateways[view.account]?[view.name], old.revision >= view.revision { return }
+        case .gateway(let key, let view, let region):
+            if let old = gateways[view.account]?[view.name] {
+                if old.revision >= view.revision { return }
+                homes[old.uid] = nil
+            }
             gateways[view.account, default: [:]][view.name] = view
+            if let region { homes[view.uid] = region }
             absent[key] = nil
         case .token(let key, let view, let revision):
             if let old = tokenDigests[key] {
@@ -80,7 +89,9 @@ struct SettingsTable: Sendable {
     private mutating func remove(_ key: SettingsKey, _ revision: Revision) {
         switch key {
         case .gateway(let account, let name):
-            if let old = gateways[account]?[name], old.revision < revision { gateways[account]?[name] = nil }
+            guard let old = gateways[account]?[name], old.revision < revision else { return }
+            gateways[account]?[name] = nil
+            homes[old.uid] = nil
         case .token(let account, _):
             guard let old = tokenDigests[key], old.revision < revision else { return }
             tokens[account]?[old.digest] = nil
@@ -107,7 +118,7 @@ extension SettingsTable.Change {
                 key,
                 GatewayView(
                     account: account, name: name, uid: uid, settings: document.settings, revision: entry.modRevision,
-                    createdAtMs: document.createdAtMs, modifiedAtMs: document.modifiedAtMs))
+                    createdAtMs: document.createdAtMs, modifiedAtMs: document.modifiedAtMs), region: document.region)
         case .token(let account, _):
             let document = try JSONDecoder().decode(TokenDocument.self, from: data)
             guard let digest = TokenDigest(hex: document.digest) else {

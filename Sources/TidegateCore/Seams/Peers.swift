@@ -37,7 +37,7 @@ package protocol PeerTransport: Sendable {
     /// - Parameters:
     ///   - relay: hand it to `peer` all the same, to be carried to this node: the direct way is cut.
     ///   - reply: called once, on any thread. Where the peer cannot be reached, or what became of the batch is unknown,
-    ///     every verdict is `later(_, .unavailable)`.
+    ///     every verdict is `later(_, .unreachable)`.
     func submit(
         _ batch: DeliveryBatch, to peer: PeerAddress, relay: PeerAddress?,
         reply: @escaping @Sendable ([RecordVerdict]) -> Void)
@@ -58,4 +58,32 @@ package protocol PeerService: Sendable {
     func submit(_ batch: DeliveryBatch, relay: PeerAddress?, reply: @escaping @Sendable ([RecordVerdict]) -> Void)
     func control(_ request: ControlRequest, through writer: any ControlResponseWriter) async
     func answer(_ question: PeerQuestion) async throws -> PeerAnswer
+}
+
+/// Of a node that has none.
+package struct NoPeers: PeerTransport {
+    package init() {}
+
+    package func submit(
+        _ batch: DeliveryBatch, to peer: PeerAddress, relay: PeerAddress?,
+        reply: @escaping @Sendable ([RecordVerdict]) -> Void
+    ) {
+        reply(Array(repeating: .later(after: .seconds(1), reason: .unreachable), count: batch.records.count))
+    }
+
+    package func control(
+        _ request: ControlRequest, at peer: PeerAddress, through writer: any ControlResponseWriter
+    ) async throws {
+        throw Self.alone
+    }
+
+    package func ask(
+        _ question: PeerQuestion, at peer: PeerAddress, within limit: Duration
+    ) async throws -> PeerAnswer {
+        throw Self.alone
+    }
+
+    private static var alone: TidegateError {
+        TidegateError(.unavailable, "This node runs without others: its engines are its own.")
+    }
 }

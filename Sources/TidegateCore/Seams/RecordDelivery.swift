@@ -41,7 +41,8 @@ package enum RecordVerdict: Equatable, Sendable {
 }
 
 package enum PermanentReason: UInt8, Sendable { case quota = 1, invalid = 2 }
-package enum LaterReason: Sendable { case allowance, overloaded, recovering, unavailable }
+/// `unreachable`: the way to the owner is cut, as far as this node can tell.
+package enum LaterReason: Sendable { case allowance, overloaded, recovering, unavailable, unreachable }
 
 /// The way to the owner of a gateway's slot, in process or over the network.
 package protocol RecordReceiver: Sendable {

@@ -23,6 +23,15 @@ package struct IncarnationDocument: Equatable, Sendable, Codable {
     package var address: String
     package var state: State
 
+    /// `nil` when the address is none.
+    package var peer: PeerAddress? {
+        guard let colon = address.lastIndex(of: ":"), let port = Int(address[address.index(after: colon)...]) else {
+            return nil
+        }
+        let host = address[..<colon].drop { $0 == "[" }
+        return PeerAddress(node: node, host: String(host.last == "]" ? host.dropLast() : host), port: port)
+    }
+
     package init(node: String, region: String, address: String, state: State) {
         self.node = node
         self.region = region

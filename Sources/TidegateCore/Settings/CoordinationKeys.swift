@@ -26,8 +26,13 @@ package struct CoordinationKeys: Equatable, Sendable {
     package var cluster: String { root + "cfg/cluster" }
     package var accounts: String { root + "acct/" }
     package func incarnation(_ id: IncarnationID) -> String { root + "inc/\(id)" }
-    /// Held by the one node that runs, until several can.
-    package var sole: String { root + "sole" }
+    package var votes: String { root + "vote/" }
+    /// Under the observer's lease: it takes the incarnation for dead.
+    package func vote(against id: IncarnationID, by observer: String) -> String { votes + "\(id)/\(observer)" }
+    /// A copy of each slot's `own`, under a prefix that moves only when owners change: heads beside `own` move at every
+    /// commit, and every node watches this (decision 0014).
+    package var routes: String { root + "route/" }
+    package func route(_ slot: SlotID) -> String { routes + "\(slot)" }
     package var slots: String { root + "slot/" }
     package func owner(_ slot: SlotID) -> String { slots + "\(slot)/own" }
     package func head(_ slot: SlotID) -> String { slots + "\(slot)/head" }

@@ -168,3 +168,16 @@ package struct GoneDocument: Equatable, Sendable, Codable {
         self.purged = purged
     }
 }
+
+/// `uid/<uid>`: written and removed together with the gateway's document.
+package struct GatewayIndexDocument: Equatable, Sendable, Codable {
+    package var account: String
+    package var name: String
+    package var region: String
+
+    package init(account: String, name: String, region: String) {
+        self.account = account
+        self.name = name
+        self.region = region
+    }
+}

@@ -10,6 +10,7 @@ package struct SlotClaim: Equatable, Sendable {
     /// `snap` as the claim writes it: with this epoch at the lineage's end.
     package let snapshot: SlotSnapshot
     package let claims: SlotOwner.Claims
+    package let minReader: Int?
     package let transaction: CoordinationTransaction
     private let incarnation: String
 
@@ -47,6 +48,10 @@ package struct SlotClaim: Equatable, Sendable {
         published.lineage.append(LineageStep(epoch: next, firstN: (head?.n ?? 0) + 1))
         self.snapshot = published
         claims = Self.count(after: owner?.claims, nowMs: nowMs, windowMs: settings.claimsWindowMs)
+        minReader = owner?.minReader
+        let mine = try DocumentCoding.encode(
+            SlotOwner(
+                epoch: next, inc: incarnation.description, state: .owned, claims: claims, minReader: owner?.minReader))
         transaction = CoordinationTransaction(
             compare: [
                 .modRevision(key: keys.owner(slot), equals: reads[0]?.modRevision ?? 0),
@@ -54,13 +59,9 @@ package struct SlotClaim: Equatable, Sendable {
                 .modRevision(key: keys.snapshot(slot), equals: reads[2]?.modRevision ?? 0),
             ],
             then: [
-                .put(
-                    key: keys.owner(slot),
-                    value: try DocumentCoding.encode(
-                        SlotOwner(
-                            epoch: next, inc: incarnation.description, state: .owned, claims: claims,
-                            minReader: owner?.minReader))),
+                .put(key: keys.owner(slot), value: mine),
                 .put(key: keys.snapshot(slot), value: try DocumentCoding.encode(published)),
+                .put(key: keys.route(slot), value: mine),
             ])
     }
 
@@ -80,13 +81,15 @@ package struct SlotClaim: Equatable, Sendable {
 
     /// The transaction by which the owner leaves: `own` free under the same epoch, so that anybody may claim the next one.
     package static func release(
-        _ slot: SlotID, keys: CoordinationKeys, epoch: Epoch, fence: Revision, hint: String?
+        _ slot: SlotID, keys: CoordinationKeys, epoch: Epoch, fence: Revision, hint: String?, minReader: Int?
     ) throws(TidegateError) -> CoordinationTransaction {
-        let free = SlotOwner(
-            epoch: epoch, inc: nil, state: .free, claims: SlotOwner.Claims(count: 0, sinceMs: 0), hint: hint)
+        let free = try DocumentCoding.encode(
+            SlotOwner(
+                epoch: epoch, inc: nil, state: .free, claims: SlotOwner.Claims(count: 0, sinceMs: 0), hint: hint,
+                minReader: minReader))
         return CoordinationTransaction(
             compare: [.modRevision(key: keys.owner(slot), equals: fence)],
-            then: [.put(key: keys.owner(slot), value: try DocumentCoding.encode(free))])
+            then: [.put(key: keys.owner(slot), value: free), .put(key: keys.route(slot), value: free)])
     }
 
     /// After an outcome that is not known to be success: whether the claim happened all the same (A4).

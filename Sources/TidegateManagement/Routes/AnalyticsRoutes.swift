@@ -10,7 +10,7 @@ struct AnalyticsRoutes: Sendable {
     private static let path = Endpoint.gateway + "/analytics"
     private static let spanMs: Int64 = 24 * 3_600_000
 
-    var endpoints: [Endpoint] { [Endpoint(.get, Self.path, .gateway(.read), sums(_:))] }
+    var endpoints: [Endpoint] { [Endpoint(.get, Self.path, .gateway(.read), isForOwner: true, sums(_:))] }
 
     @Sendable private func sums(_ call: Call) async throws -> Answer {
         let query = try query(try call.items())

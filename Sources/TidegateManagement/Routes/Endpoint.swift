@@ -25,6 +25,8 @@ struct Endpoint: Sendable {
     let method: HTTPRequest.Method
     let path: String
     let access: Access
+    /// Only the node that serves the gateway's slot can answer.
+    let isForOwner: Bool
     let answer: @Sendable (Call) async throws -> Answer
 
     static let account = "/client/v4/accounts/{account}"
@@ -32,12 +34,13 @@ struct Endpoint: Sendable {
     static let gateway = base + "/gateways/{gateway}"
 
     init(
-        _ method: HTTPRequest.Method, _ path: String, _ access: Access,
+        _ method: HTTPRequest.Method, _ path: String, _ access: Access, isForOwner: Bool = false,
         _ answer: @escaping @Sendable (Call) async throws -> Answer
     ) {
         self.method = method
         self.path = path
         self.access = access
+        self.isForOwner = isForOwner
         self.answer = answer
     }
 }
@@ -46,11 +49,12 @@ struct Endpoint: Sendable {
 struct EndpointResponder: HTTPResponder {
     let endpoint: Endpoint
     let gatekeeper: Gatekeeper
+    let owners: any GatewayOwners
     let region: String
 
     func respond(to request: Request, context: ManagementContext) async throws -> Response {
         do {
-            return try await answer(request, context).response(region: region)
+            return try await answer(request, context)
         } catch let failure as APIFailure {
             return Answer(failure).response(region: region)
         } catch let error as TidegateError {
@@ -68,21 +72,33 @@ struct EndpointResponder: HTTPResponder {
         }
     }
 
-    private func answer(_ request: Request, _ context: ManagementContext) async throws -> Answer {
+    private func answer(_ request: Request, _ context: ManagementContext) async throws -> Response {
         let parameters = context.parameters
         let query = request.uri.query ?? ""
         var account = parameters.get("account")
         if case .node = endpoint.access { account = try QueryItems(query).one("account") ?? "default" }
         let headers = request.headers
-        let caller = try await gatekeeper.admit(
-            to: endpoint.access, account: account, gateway: parameters.get("gateway"),
-            authorization: headers[.authorization], email: Self.value("x-auth-email", headers),
-            key: Self.value("x-auth-key", headers))
+        let gateway = parameters.get("gateway")
+        let caller: Caller =
+            context.isFromPeer
+            ? .administrator
+            : try await gatekeeper.admit(
+                to: endpoint.access, account: account, gateway: gateway, authorization: headers[.authorization],
+                email: Self.value("x-auth-email", headers), key: Self.value("x-auth-key", headers))
+        if endpoint.isForOwner, !context.isFromPeer,
+            let peer = try await owners.owner(of: gateway ?? "", account: account ?? "")
+        {
+            return try await ForwardedCall(owners: owners, request: context.request).response(from: peer)
+        }
         let body = try await request.body.collect(upTo: ManagementAPI.bodyBytesMax)
-        return try await endpoint.answer(
-            Call(
-                caller: caller, account: account ?? "", gateway: parameters.get("gateway") ?? "", query: query,
-                body: Array(body.readableBytesView), parameters: parameters, headers: headers))
+        let call = Call(
+            caller: caller, account: account ?? "", gateway: gateway ?? "", query: query,
+            body: Array(body.readableBytesView), parameters: parameters, headers: headers)
+        guard endpoint.isForOwner, endpoint.method == .get else {
+            return try await endpoint.answer(call).response(region: region)
+        }
+        let consistency = try Consistency.asked(call)
+        return try await endpoint.answer(call).vouchedFor(by: owners, consistency).response(region: region)
     }
 
     private static func value(_ name: String, _ headers: HTTPFields) -> String? {

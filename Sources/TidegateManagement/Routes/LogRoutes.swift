@@ -12,12 +12,12 @@ struct LogRoutes: Sendable {
 
     var endpoints: [Endpoint] {
         [
-            Endpoint(.get, Self.list, .gateway(.read), list(_:)),
-            Endpoint(.delete, Self.list, .gateway(.edit), deleteMany(_:)),
-            Endpoint(.get, Self.row, .gateway(.read), get(_:)),
-            Endpoint(.patch, Self.row, .gateway(.edit), patch(_:)),
-            Endpoint(.get, Self.row + "/request", .gateway(.read)) { try await body(.request, $0) },
-            Endpoint(.get, Self.row + "/response", .gateway(.read)) { try await body(.response, $0) },
+            Endpoint(.get, Self.list, .gateway(.read), isForOwner: true, list(_:)),
+            Endpoint(.delete, Self.list, .gateway(.edit), isForOwner: true, deleteMany(_:)),
+            Endpoint(.get, Self.row, .gateway(.read), isForOwner: true, get(_:)),
+            Endpoint(.patch, Self.row, .gateway(.edit), isForOwner: true, patch(_:)),
+            Endpoint(.get, Self.row + "/request", .gateway(.read), isForOwner: true) { try await body(.request, $0) },
+            Endpoint(.get, Self.row + "/response", .gateway(.read), isForOwner: true) { try await body(.response, $0) },
         ]
     }
 

@@ -1,18 +1,19 @@
 internal import HTTPTypes
 internal import Hummingbird
+internal import TidegateCore
 
 /// All endpoints as a Hummingbird responder.
 enum RouteTable {
     private static let methods: [HTTPRequest.Method] = [.get, .post, .put, .patch, .delete]
 
     static func responder(
-        _ endpoints: [Endpoint], gatekeeper: Gatekeeper, region: String
+        _ endpoints: [Endpoint], gatekeeper: Gatekeeper, owners: any GatewayOwners, region: String
     ) -> RouterResponder<ManagementContext> {
         let router = Router(context: ManagementContext.self, options: .autoGenerateHeadEndpoints)
         for endpoint in endpoints + refusals(of: endpoints) {
             router.on(
                 RouterPath(endpoint.path), method: endpoint.method,
-                responder: EndpointResponder(endpoint: endpoint, gatekeeper: gatekeeper, region: region))
+                responder: EndpointResponder(endpoint: endpoint, gatekeeper: gatekeeper, owners: owners, region: region))
         }
         return router.buildResponder()
     }

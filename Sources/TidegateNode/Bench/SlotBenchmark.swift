@@ -164,14 +164,16 @@ private final class World {
             folder: state.objects, bootID: StateDirectory.bootID(), store: engines.store, segments: segments)
         self.databases = databases
         let objects = Objects(
-            region: settings.region, slotCount: Assembly.slotCount, incarnation: IncarnationID(random: &random),
+            homes: OneRegion(settings.region, slotCount: Assembly.slotCount),
+            incarnation: IncarnationID(random: &random),
             coordination: engines.coordination, store: engines.store, keys: keys, storage: databases,
             clock: SystemWallClock(), settings: objectsSettings, logger: logger,
             mintName: {
                 var random = SystemRandomNumberGenerator()
                 return String(random.next(), radix: 36)
             }, entryGuard: GuardProcess())
-        try await objects.start()
+        try await objects.start(
+            (0..<Assembly.slotCount).map { SlotID(region: settings.region, index: $0) })
         return (objects, try await gateway("measured", objects))
     }
 

@@ -45,6 +45,9 @@ package struct ServeSettings: Equatable, Sendable {
     /// CSV file whose rows replace or add to the bundled prices.
     package var prices: String?
 
+    /// How other nodes are reached, and know this one.
+    package var cluster = ClusterSettings()
+
     /// etcd and S3 instead of the embedded engines; they go together.
     package var shared: Shared?
 
@@ -88,7 +91,7 @@ package struct ServeSettings: Equatable, Sendable {
         tls = try Self.tls(reader)
         providers = try Self.providers(sources.providers)
         shared = try Self.shared(reader)
-        try Self.refuseWhatIsNotBuilt(reader)
+        cluster = try ClusterSettings(reader, listen: peerListen, isShared: shared != nil)
     }
 
     private static func shared(_ reader: SettingReader) throws(TidegateError) -> Shared? {
@@ -138,14 +141,5 @@ package struct ServeSettings: Equatable, Sendable {
             }
         }
         return values.mapValues(\.text)
-    }
-
-    /// Settings of cluster mode are known by name and refused until the engines behind them exist.
-    private static func refuseWhatIsNotBuilt(_ reader: SettingReader) throws(TidegateError) {
-        if let value = reader.values[.join], !value.text.isEmpty {
-            throw TidegateError(
-                .invalidConfiguration,
-                "\(value.origin): this build runs a single node; joining comes with cluster mode.")
-        }
     }
 }

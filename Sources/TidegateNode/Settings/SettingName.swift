@@ -2,7 +2,7 @@
 ///
 /// Lowest to highest: the default here, the file, the environment, the command line.
 package enum SettingName: String, CaseIterable, Sendable {
-    case listen, state, nodeID = "nodeId", region, peerListen, join, coordination, store, capture
+    case listen, state, nodeID = "nodeId", region, peerListen, peerAdvertise, join, coordination, store, capture
     case defaultAccount, ephemeralOutbox, eventLoops, logLevel
     case adminToken
     case tlsCertificate = "tls.certificate", tlsKey = "tls.key"
@@ -10,6 +10,9 @@ package enum SettingName: String, CaseIterable, Sendable {
     case connectionsMax = "limits.connections", outboxBytesMax = "limits.outboxBytes"
     case snapshotObjects = "objects.snapshotObjects", segmentRows = "objects.segmentRows"
     case trustedRoots = "upstream.trustedRoots"
+    case peerAuthority = "peer.authority", peerCertificate = "peer.certificate", peerKey = "peer.key"
+    case peerPlaintext = "peer.plaintext"
+    case gossipKeys = "gossip.keys", zone
     case prices
     case s3AccessKey = "s3.accessKey", s3SecretKey = "s3.secretKey", s3Region = "s3.region", s3Style = "s3.style"
     case etcdTransactions = "etcd.transactionsPerSecond", etcdBurst = "etcd.transactionsBurst"

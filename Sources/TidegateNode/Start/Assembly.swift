@@ -13,6 +13,8 @@ struct Assembly {
     static let slotCount = 16
 
     let clock = SystemWallClock()
+    /// Of this node's region.
+    let slots: [SlotID]
     let keys: CoordinationKeys
     let state: StateDirectory
     let incarnationID: IncarnationID
@@ -22,7 +24,8 @@ struct Assembly {
     let objects: Objects
     let accounts: AccountManager
     let replica: SettingsReplica
-    let lease: IncarnationLease
+    /// `nil` where the engines are this node's own.
+    let cluster: ClusterSeats?
     let uploader: BodyUploader
     let drain: OutboxDrain
 
@@ -51,9 +54,10 @@ struct Assembly {
         let coordination = engines.coordination
         keys = try await CoordinationKeys.present(in: coordination)
         try await CoordinationMark.check(state.coordinationMark, keys: keys, in: coordination)
-        _ = try await ClusterBootstrap.agree(
-            on: ClusterDocument(slotsPerRegion: Self.slotCount, regions: [settings.region]), in: coordination,
-            keys: keys)
+        let document = try await ClusterBootstrap.agree(
+            on: ClusterDocument(slotsPerRegion: Self.slotCount, regions: [settings.region]),
+            mayAddRegion: engines.isShared, in: coordination, keys: keys)
+        slots = (0..<Self.slotCount).map { SlotID(region: settings.region, index: $0) }
         var outboxSettings = OutboxSettings()
         outboxSettings.mode = settings.capture == .power ? .power : .process
         outboxSettings.bytesMax = settings.outboxBytesMax
@@ -69,30 +73,51 @@ struct Assembly {
         objectsSettings.seal.segmentRows = Int64(settings.segmentRows)
         objectsSettings.seal.hotRowsKept = Int64(settings.segmentRows / 2)
         objectsSettings.sealLookRows = min(objectsSettings.sealLookRows, Int64(settings.segmentRows / 2))
+        let replica = SettingsReplica(
+            store: coordination, keys: keys, slotCount: Self.slotCount, logger: logger)
+        self.replica = replica
+        let homes: any GatewayHomes =
+            engines.isShared ? replica : OneRegion(settings.region, slotCount: Self.slotCount)
+        let ownership = OwnershipReplica(store: coordination, keys: keys, incarnation: incarnationID, logger: logger)
+        let transport: any PeerTransport = NoPeers()
         objects = Objects(
-            region: settings.region, slotCount: Self.slotCount, incarnation: incarnationID, coordination: coordination,
+            homes: homes, incarnation: incarnationID, coordination: coordination,
             store: engines.store, keys: keys, storage: databases, clock: clock, settings: objectsSettings,
             logger: logger,
             mintName: {
                 var random = SystemRandomNumberGenerator()
                 return String(random.next(), radix: 36)
-            }, entryGuard: GuardProcess())
+            }, entryGuard: GuardProcess(),
+            reclaimElsewhere: { await ClusterSeats.reclaim($0, ownership, transport) })
+        let logs: any GatewayLogs =
+            engines.isShared
+            ? ClusterLogs(objects: objects, homes: homes, ownership: ownership, transport: transport) : objects
         accounts = AccountManager(
-            store: coordination, keys: keys, logs: objects, region: settings.region, clock: clock,
+            store: coordination, keys: keys, logs: logs, region: settings.region, clock: clock,
             mintUID: {
                 var random = SystemRandomNumberGenerator()
                 return GatewayUID(random: &random)
             })
-        replica = SettingsReplica(store: coordination, keys: keys, logger: logger)
-        lease = IncarnationLease(
-            store: coordination, keys: keys, id: incarnationID,
-            document: IncarnationDocument(
-                node: settings.nodeID, region: settings.region, address: settings.peerListen.description, state: .active
-            ),
-            isSole: engines.isShared, logger: logger)
+        replica.onChange { [objects] in objects.settingsChanged(of: $0) }
+        if engines.isShared {
+            let members = NoMembers(
+                MemberView(node: settings.nodeID, region: settings.region, state: "alive"))
+            cluster = ClusterSeats(
+                ownership: ownership,
+                steward: SlotSteward(
+                    incarnation: incarnationID, nodeID: settings.nodeID, region: settings.region,
+                    regions: document.regions, slotsPerRegion: Self.slotCount, keeper: objects, replica: ownership,
+                    store: coordination, keys: keys, transport: transport, members: members, logger: logger),
+                transport: transport, desk: PeerDesk(objects: objects, transport: transport), members: members)
+        } else {
+            cluster = nil
+        }
         uploader = BodyUploader(
             queue: outbox, store: engines.store, coordination: coordination, keys: keys, logger: logger)
-        drain = OutboxDrain(queue: outbox, receiver: objects, logger: logger)
+        let receiver: any RecordReceiver =
+            engines.isShared
+            ? RecordRouter(homes: homes, replica: ownership, local: objects, transport: transport) : objects
+        drain = OutboxDrain(queue: outbox, receiver: receiver, logger: logger)
     }
 
     /// Lets go of the disk: what is not delivered stays for the next start. Blocks until it is written.

@@ -3,8 +3,9 @@ internal import TidegateCore
 
 /// Writes `cfg/cluster` on the very first start, and refuses to run when it says something else than this node (A30).
 enum ClusterBootstrap {
+    /// - Parameter mayAddRegion: a node of a region that the cluster does not have yet brings it in.
     static func agree(
-        on mine: ClusterDocument, in store: any CoordinationStore, keys: CoordinationKeys
+        on mine: ClusterDocument, mayAddRegion: Bool = false, in store: any CoordinationStore, keys: CoordinationKeys
     ) async throws(TidegateError) -> ClusterDocument {
         let value: [UInt8]
         do {
@@ -28,12 +29,23 @@ enum ClusterBootstrap {
                     + "\(cluster.formatMax); this build has \(mine.hash), \(mine.slotsPerRegion) and \(mine.formatMax)."
             )
         }
-        guard let region = mine.regions.first, cluster.regions.contains(region) else {
+        guard let region = mine.regions.first else {
+            throw TidegateError(.internalError, "The cluster document of this node names no region.")
+        }
+        if cluster.regions.contains(region) { return cluster }
+        guard mayAddRegion else {
             throw TidegateError(
                 .invalidConfiguration,
                 "This state belongs to region \(cluster.regions.joined(separator: ", ")): start with --region of that "
                     + "name, or with another --state.")
         }
-        return cluster
+        var larger = cluster
+        larger.regions = (cluster.regions + [region]).sorted()
+        _ = try await store.commit(
+            CoordinationTransaction(
+                compare: [.modRevision(key: keys.cluster, equals: stored.modRevision)],
+                then: [.put(key: keys.cluster, value: try DocumentCoding.encode(larger))]))
+        // Whoever was faster may have added the same one: look again.
+        return try await agree(on: mine, mayAddRegion: mayAddRegion, in: store, keys: keys)
     }
 }

@@ -1,5 +1,7 @@
+internal import Logging
 internal import NIOCore
 internal import ServiceLifecycle
+internal import TidegateCluster
 internal import TidegateCore
 internal import TidegateGateway
 internal import TidegateObjects
@@ -8,19 +10,57 @@ internal import TidegateObjects
 struct StopsFirst: Service {
     private let dataPlane: DataPlane
     private let reporter: NodeStatusReporter
+    private let lease: IncarnationLease
 
     /// For calls that are under way.
     private static let callsMax = TimeAmount.seconds(15)
 
-    init(_ dataPlane: DataPlane, _ reporter: NodeStatusReporter) {
+    init(_ dataPlane: DataPlane, _ reporter: NodeStatusReporter, _ lease: IncarnationLease) {
         self.dataPlane = dataPlane
         self.reporter = reporter
+        self.lease = lease
     }
 
     func run() async throws {
         try? await gracefulShutdown()
         reporter.enter(.draining)
+        await lease.enter(.draining)
         await dataPlane.drain(deadline: .now() + Self.callsMax)
+    }
+}
+
+/// Gives the slots to others, before their databases are closed.
+struct LeavesSlots: Service {
+    private let steward: SlotSteward
+
+    init(_ steward: SlotSteward) { self.steward = steward }
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        await steward.leave()
+    }
+}
+
+/// Completes deletions that a node's death cut short, whichever node began them (protocol §10).
+struct SweepsDeletions: Service {
+    private let accounts: AccountManager
+    private let logger: Logger
+    private static let interval = Duration.seconds(60)
+
+    init(_ accounts: AccountManager, _ logger: Logger) {
+        self.accounts = accounts
+        self.logger = logger
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while (try? await Task.sleep(for: Self.interval)) != nil {
+                do throws(TidegateError) { try await accounts.sweepDeletions() } catch {
+                    logger.info("Deletions were not looked through", metadata: ["error": "\(error)"])
+                }
+            }
+        }
+        try? await gracefulShutdown()
     }
 }
 

@@ -52,6 +52,16 @@ package struct StateDirectory: Sendable {
         return token
     }
 
+    /// Notes who runs here now.
+    /// - Returns: the process before, which has surely ended: the outbox is ours.
+    func takeOver(as incarnation: IncarnationID) -> IncarnationID? {
+        let file = path + "/incarnation"
+        let before = (try? String(contentsOfFile: file, encoding: .utf8))?.trimmingWhitespace()
+        // Without it a start waits for the last one's lease; that is no reason not to start.
+        try? (incarnation.description + "\n").write(toFile: file, atomically: true, encoding: .utf8)
+        return before.flatMap { IncarnationID(hex: $0) }
+    }
+
     private func unwritable() -> TidegateError {
         TidegateError(
             .invalidConfiguration, "\(adminTokenFile) cannot be written: \(String(cString: strerror(errno))).")

@@ -16,6 +16,8 @@ final class NodeStatusReporter: NodeStatusSource {
     private let queue: any DeliveryQueue
     private let registry: PrometheusRegistry
     private let keys: CoordinationKeys
+    private let slots: [SlotID]
+    private let members: (any MemberList)?
     private let state = Mutex(State.starting)
 
     init(_ assembly: Assembly, settings: ServeSettings, registry: PrometheusRegistry) {
@@ -26,6 +28,8 @@ final class NodeStatusReporter: NodeStatusSource {
         objects = assembly.objects
         queue = assembly.outbox
         keys = assembly.keys
+        slots = assembly.slots
+        members = assembly.cluster?.members
     }
 
     func enter(_ new: State) { state.withLock { $0 = new } }
@@ -34,14 +38,19 @@ final class NodeStatusReporter: NodeStatusSource {
         switch state.withLock({ $0 }) {
         case .starting: "starting: claiming slots"
         case .draining: "draining: send traffic elsewhere"
-        case .serving: await fencedReason()
+        // In a cluster every node takes every call, whoever owns what.
+        case .serving: members == nil ? await fencedReason() : nil
         }
     }
 
     /// Calls are served still, but their rows wait for the slots to come back.
     private func fencedReason() async -> String? {
-        let fenced = await objects.slotStatus().filter { !$0.isServing }
-        return fenced.isEmpty ? nil : "\(fenced.count) slots belong to another node: stop it, then restart this one"
+        let fenced = slots.count - (await objects.slotStatus().count { $0.isServing })
+        return fenced == 0 ? nil : "\(fenced) slots belong to another node: stop it, then restart this one"
+    }
+
+    private var memberViews: [MemberView] {
+        members?.members ?? [MemberView(node: settings.nodeID, region: settings.region, state: "alive")]
     }
 
     func metricsText() async -> String { registry.text() }
@@ -53,7 +62,7 @@ final class NodeStatusReporter: NodeStatusSource {
         let status = NodeStatus(
             node: settings.nodeID, region: settings.region, incarnation: incarnationID.description,
             version: TidegateVersion.current, state: state.withLock { $0 }.rawValue,
-            members: [.init(node: settings.nodeID, region: settings.region, state: "alive")],
+            members: memberViews.map { .init(node: $0.node, region: $0.region, state: $0.state) },
             slots: await objects.slotStatus().map {
                 .init(
                     slot: $0.slot.description, epoch: $0.epoch, n: $0.n, gateways: $0.gateways,

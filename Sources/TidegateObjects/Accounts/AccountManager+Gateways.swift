@@ -92,12 +92,14 @@ extension AccountManager {
 
     /// Steps 2 and 3: the deletion in the log, then the documents. Each may be repeated after a crash anywhere.
     private func finishDeletion(of uid: GatewayUID, name: String, account: String) async throws(TidegateError) {
+        let slot = try await logs.slot(of: uid)
         try await logs.deleteAll(of: uid)
         let gatewayKey = keys.gateway(account, name)
         for _ in 0..<Self.attemptsMax {
-            let (slot, fence) = await logs.slotFence(of: uid)
+            // Whoever owns the slot by now has the gateway's end in its log: it grants nothing that this could forget.
             let reads = try await store.commit(
-                CoordinationTransaction(read: [keys.account(account), gatewayKey, keys.quota(account, uid)])
+                CoordinationTransaction(
+                    read: [keys.account(account), gatewayKey, keys.quota(account, uid), keys.owner(slot)])
             ).reads
             guard let owner = reads[0], let gateway = reads[1] else { return }
             let current: GatewayDocument = try DocumentCoding.decode(from: gateway)
@@ -111,7 +113,7 @@ extension AccountManager {
             let gone = GoneDocument(atMs: clock.milliseconds(), slot: slot.description, purged: false)
             let transaction = CoordinationTransaction(
                 compare: [
-                    .modRevision(key: keys.owner(slot), equals: fence),
+                    .modRevision(key: keys.owner(slot), equals: reads[3]?.modRevision ?? 0),
                     .modRevision(key: owner.key, equals: owner.modRevision),
                     .modRevision(key: gatewayKey, equals: gateway.modRevision),
                     .modRevision(key: keys.quota(account, uid), equals: reads[2]?.modRevision ?? 0),

@@ -7,6 +7,6 @@ package protocol GatewayLogs: Sendable {
     func liveRows(of gateway: GatewayUID) async throws(TidegateError) -> Int64
     /// Caps are read again at the next need.
     func settingsChanged(of gateway: GatewayUID)
-    /// The slot that holds the gateway, and the mod-revision of its `own` key.
-    func slotFence(of gateway: GatewayUID) async -> (slot: SlotID, revision: Revision)
+    /// The slot that holds the gateway.
+    func slot(of gateway: GatewayUID) async throws(TidegateError) -> SlotID
 }

@@ -90,7 +90,7 @@ package struct Adoption: Sendable {
         var documents: [String: [UInt8]] = [:]
         for entry in try await coordination.all(old.all) {
             let name = String(entry.key.dropFirst(old.all.count))
-            if ["slot/", "inc/", "vote/", "sole"].contains(where: { name.hasPrefix($0) }) { continue }
+            if ["slot/", "route/", "inc/", "vote/"].contains(where: { name.hasPrefix($0) }) { continue }
             documents[new.all + name] = entry.value
         }
         let ended = Set(slots.flatMap(\.ended))

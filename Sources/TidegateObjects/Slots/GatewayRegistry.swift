@@ -4,6 +4,8 @@ package import TidegateCore
 package struct GatewayRegistration: Equatable, Sendable {
     package var account: String
     package var name: String
+    /// Where it is at home; `nil` where nobody has said.
+    package var region: String? = nil
     /// The gateway's own cap in rows; `nil` is none.
     package var cap: Int64?
     /// At the cap the oldest rows make room; otherwise new ones are refused.
@@ -19,13 +21,6 @@ package struct GatewayRegistration: Equatable, Sendable {
 package protocol GatewayRegistry: Sendable {
     /// Linearizable: `nil` means that the gateway is gone for good, however old the question (A10).
     func lookup(_ uid: GatewayUID) async throws(TidegateError) -> GatewayRegistration?
-}
-
-/// `uid/<uid>`: written and removed together with the gateway's document.
-package struct GatewayIndexDocument: Equatable, Sendable, Codable {
-    package var account: String
-    package var name: String
-    package var region: String
 }
 
 /// The registry over the account documents.
@@ -44,8 +39,10 @@ package struct DocumentRegistry: GatewayRegistry {
         let outcome = try await store.commit(
             CoordinationTransaction(
                 read: [keys.account(index.account), keys.gateway(index.account, index.name)]))
-        return try Self.registration(
+        var registration = try Self.registration(
             uid, account: index.account, name: index.name, document: outcome.reads[0], gateway: outcome.reads[1])
+        registration?.region = index.region
+        return registration
     }
 
     /// - Returns: `nil` when the name is somebody else's by now.

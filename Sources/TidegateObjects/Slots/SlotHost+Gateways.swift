@@ -25,6 +25,8 @@ extension SlotHost {
         _ uid: GatewayUID, known: (any GatewayStorage)?, base: SnapshotManifest.Item?, world: SlotWorld, slot: SlotID
     ) async throws(TidegateError) -> OpenedGateway? {
         guard let registration = try await world.registry.lookup(uid) else { return nil }
+        // Whoever sent it here was wrong about its home: in two slots it would be two gateways.
+        guard registration.region.map({ $0 == slot.region }) ?? true else { throw Self.moved(slot) }
         let storage: any GatewayStorage
         if let known { storage = known } else { storage = try await world.storage.open(uid, slot: slot, from: base) }
         // Only this slot's owner changes the quota, and that is us since the claim: this read cannot grow old.
@@ -138,11 +140,12 @@ extension SlotHost {
         }.get()
     }
 
-    func drain() {
+    func drain(_ hint: String?) {
         guard phase == .serving else {
-            phase = .stopped
+            if phase == .starting { phase = .stopped }
             return
         }
+        self.hint = hint
         phase = .draining
         let verdict = RecordVerdict.later(after: world.settings.overloadedDelay, reason: .recovering)
         for room in rooms.values { release(room, as: verdict, error: Self.moved(slot)) }

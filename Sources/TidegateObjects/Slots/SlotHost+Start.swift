@@ -14,6 +14,7 @@ extension SlotHost {
         }
         let claimed = outcome.claimed
         fence = claimed.fence
+        minReader = claimed.claim.minReader
         core = SlotCore(
             epoch: claimed.claim.epoch, ownRevision: claimed.fence, head: claimed.claim.head,
             headRevision: claimed.claim.headRevision, settings: world.settings.slot)

@@ -188,11 +188,12 @@ extension SlotHost {
     private func release() {
         guard phase == .leaving, !isReleasing, let epoch = core?.epoch else { return }
         isReleasing = true
-        start { [mailbox, world, slot, fence] in
+        start { [mailbox, world, slot, fence, hint, minReader] in
             do throws(TidegateError) {
                 FaultPoint.beforeRelease.reached()
                 _ = try await world.coordination.commit(
-                    try SlotClaim.release(slot, keys: world.keys, epoch: epoch, fence: fence, hint: nil))
+                    try SlotClaim.release(
+                        slot, keys: world.keys, epoch: epoch, fence: fence, hint: hint, minReader: minReader))
             } catch {
                 world.logger.notice("Slot not released", metadata: ["slot": "\(slot)", "error": "\(error)"])
             }

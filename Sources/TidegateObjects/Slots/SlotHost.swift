@@ -70,6 +70,10 @@ package actor SlotHost {
     /// The slot's snapshots and what becomes garbage by them; `nil` until it is owned.
     var upkeep: SlotUpkeep?
     var isReleasing = false
+    /// Node that should claim the slot next.
+    var hint: String?
+    /// The lowest format that reads the slot's log; kept when it is given up (A30).
+    var minReader: Int?
     let sealing = SlotSealing()
     var retention: RetentionCore
     private var lastSealed: LogIndex?
@@ -89,10 +93,10 @@ package actor SlotHost {
     var now: Duration { origin.duration(to: .now) }
     var position: LogPosition { LogPosition(slot: slot, epoch: core?.epoch ?? 0, n: core?.appliedN ?? 0) }
 
-    /// Serves until told to stop, once `start` has succeeded.
+    /// Serves until told to stop or robbed, once `claimAndRecover` has succeeded.
     func run() async {
         await withDiscardingTaskGroup { group in
-            while phase != .stopped {
+            while phase != .stopped, phase != .fenced {
                 for job in jobs { group.addTask { await job() } }
                 jobs = []
                 for input in await mailbox.next() { take(input) }
@@ -100,6 +104,13 @@ package actor SlotHost {
             }
             group.cancelAll()
         }
+        end()
+        for storage in storages.values { await storage.close() }
+    }
+
+    /// After a claim that came to nothing.
+    func giveUp() async {
+        phase = .stopped
         end()
         for storage in storages.values { await storage.close() }
     }
@@ -133,7 +144,7 @@ package actor SlotHost {
             snapshotStep(.tick)
             collectorStep(.tick)
         case .retentionTick: sweepForRetention()
-        case .drain: drain()
+        case .drain(let hint): drain(hint)
         case .released, .stop: phase = .stopped
         }
     }

@@ -25,7 +25,8 @@ enum SlotInput: Sendable {
     case sealing(SealingEvent)
     /// Time to look for rows past their age.
     case retentionTick
-    case drain
+    /// - hint: node that should have the slot next.
+    case drain(hint: String?)
     /// The slot is given up, or cannot be: in either case this owner is done.
     case released
     case stop

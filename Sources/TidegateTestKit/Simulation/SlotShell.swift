@@ -272,7 +272,7 @@ final class SlotShell {
             }
             guard
                 let free = try? SlotClaim.release(
-                    id, keys: world.keys, epoch: core?.epoch ?? 0, fence: fence, hint: nil)
+                    id, keys: world.keys, epoch: core?.epoch ?? 0, fence: fence, hint: nil, minReader: nil)
             else { return }
             world.coordination.commit(free, from: node) { [self] answer in
                 if case .outcome = answer { return end("released") }

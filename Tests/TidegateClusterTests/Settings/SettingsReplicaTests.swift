@@ -11,7 +11,7 @@ struct SettingsReplicaTests {
     private let store = MemoryCoordinationStore()
 
     private func replica() -> SettingsReplica {
-        SettingsReplica(store: store, keys: CoordinationKeys(), logger: Logger(label: "test"))
+        SettingsReplica(store: store, keys: CoordinationKeys(), slotCount: 16, logger: Logger(label: "test"))
     }
 
     @Test("it ends when the node stops, so that the node does not wait for its longest drain")

@@ -16,8 +16,8 @@ struct SettingsTableTests {
     @Test("an older picture never replaces a newer one")
     func forwardOnly() {
         var table = SettingsTable()
-        table.apply([.gateway(key, view(5))], through: 5)
-        table.apply([.gateway(key, view(4, uid: 9))], through: 6)
+        table.apply([.gateway(key, view(5), region: "r1")], through: 5)
+        table.apply([.gateway(key, view(4, uid: 9), region: "r1")], through: 6)
         #expect(table.gateways["acme"]?["prod"]?.revision == 5)
         table.apply([.removed(key, revision: 4)], through: 7)
         #expect(table.gateways["acme"]?["prod"] != nil)
@@ -26,9 +26,9 @@ struct SettingsTableTests {
     @Test("a slow read does not bring back what the watch has removed")
     func noResurrection() {
         var table = SettingsTable()
-        table.apply([.gateway(key, view(5))], through: 5)
+        table.apply([.gateway(key, view(5), region: "r1")], through: 5)
         table.apply([.removed(key, revision: 8)], through: 8)
-        let now = table.merge(.gateway(key, view(5)))
+        let now = table.merge(.gateway(key, view(5), region: "r1"))
         #expect(now.gateway == nil)
         #expect(table.gateways["acme"]?["prod"] == nil)
     }
@@ -37,7 +37,7 @@ struct SettingsTableTests {
     func ahead() {
         var table = SettingsTable()
         table.apply([], through: 5)
-        #expect(table.merge(.gateway(key, view(9))).gateway?.revision == 9)
+        #expect(table.merge(.gateway(key, view(9), region: "r1")).gateway?.revision == 9)
         #expect(table.gateways["acme"]?["prod"]?.revision == 9)
     }
 
@@ -48,7 +48,7 @@ struct SettingsTableTests {
         #expect(table.isKnownAbsent(key, at: .seconds(10.9)))
         #expect(!table.isKnownAbsent(key, at: .seconds(11)))
         table.noteAbsent(key, at: .seconds(20))
-        table.apply([.gateway(key, view(3))], through: 3)
+        table.apply([.gateway(key, view(3), region: "r1")], through: 3)
         #expect(!table.isKnownAbsent(key, at: .seconds(20.1)))
     }
 

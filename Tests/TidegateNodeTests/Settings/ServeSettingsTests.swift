@@ -15,6 +15,13 @@ struct ServeSettingsTests {
         return try ServeSettings(sources)
     }
 
+    private static let shared = """
+        coordination: etcd:http://h
+        store: s3:http://h/bucket
+        s3: {accessKey: a, secretKey: b}
+
+        """
+
     @Test("flags win over the environment, it over the file, it over the defaults")
     func layers() throws {
         #expect(try settings().listen.port == 8_787)
@@ -54,7 +61,8 @@ struct ServeSettingsTests {
             ("defaultAccount: perhaps", "true or false"), ("tls: {key: k.pem}", "tls.certificate"),
             ("store: s3:http://h/bucket", "do not go together"), ("coordination: etcd:http://h", "do not go together"),
             ("{coordination: 'etcd:http://h', store: 's3:http://h/bucket'}", "TIDEGATE_S3_ACCESS_KEY"),
-            ("join: h:1", "t.yaml: join"), ("- a", "map of settings"), ("a: [", "not valid YAML"),
+            ("join: h:1", "t.yaml: join"), ("peer: {key: k.pem}", "peer.authority"),
+            (Self.shared + "join: h", "'h' is no HOST:PORT"), (Self.shared + "peerListen: 0.0.0.0:1", "peer.authority"), ("- a", "map of settings"), ("a: [", "not valid YAML"),
             ("state: ''", "empty"),
             ("logLevel: loud", "t.yaml: logLevel"), ("region: {a: 1}", "single value"),
         ])

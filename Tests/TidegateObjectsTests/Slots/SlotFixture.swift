@@ -32,7 +32,7 @@ struct SlotFixture {
         settings.slot.flushSpacing = .milliseconds(1)
         settings.allowance.spacing = .zero
         return Objects(
-            region: "r1", slotCount: 2, incarnation: IncarnationID(bits: Self.bits()), coordination: coordination,
+            homes: OneRegion("r1", slotCount: 2), incarnation: IncarnationID(bits: Self.bits()), coordination: coordination,
             store: store, keys: keys, storage: storage, clock: clock, settings: settings,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             mintName: { String(Self.bits(), radix: 36) }, entryGuard: NoGuard())
@@ -78,4 +78,11 @@ func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
         try await Task.sleep(for: .milliseconds(5))
     }
     return false
+}
+
+extension Objects {
+    /// Serves every slot of the fixture's region.
+    func start() async throws(TidegateError) {
+        try await start((0..<2).map { SlotID(region: "r1", index: $0) })
+    }
 }

@@ -26,7 +26,7 @@ struct SlotPlacesTests {
         _ = await objects.send(1...1, to: other)
         // The first end lies in one object; a second one, and a row behind it, in the next.
         fixture.store.setDown(true)
-        let mailbox = objects.host(of: old).mailbox
+        let mailbox = try await objects.host(of: old).mailbox
         mailbox.post(.append(old, .gatewayDeleted, reply: { _ in }))
         while fixture.store.refusals == 0 { await Task.yield() }
         let verdicts = Mutex<[RecordVerdict]>([])

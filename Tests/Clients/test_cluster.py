@@ -1,0 +1,163 @@
+"""Six nodes in three regions on a real etcd and a real S3 store: owners are killed, frozen and drained under load, and every
+captured row is there exactly once."""
+
+import random
+import tempfile
+import threading
+import time
+
+import httpx
+import pytest
+
+from cluster_processes import TOKEN, Cluster, eventually
+from management import Management, nonce
+
+REGIONS = {"r1": ["n1", "n2"], "r2": ["n3", "n4"], "r3": ["n5", "n6"]}
+SLOTS = 16 * len(REGIONS)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with tempfile.TemporaryDirectory(prefix="tidegate-cluster-") as root:
+        cluster = Cluster(root, REGIONS)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+def chat(member, gateway, word, seconds=10):
+    return httpx.post(
+        f"{member.url}/v1/default/{gateway}/openai/chat/completions", headers={"authorization": "Bearer sk-mock"},
+        json={"model": "gpt-4o-mini", "messages": [{"role": "user", "content": f"nonce:{word}"}]}, timeout=seconds)
+
+
+def make_gateway(member, name, **settings):
+    return Management(member.url, TOKEN).call(
+        "POST", "/accounts/default/ai-gateway/gateways", json={
+            "id": name, "cache_invalidate_on_update": False, "cache_ttl": 0, "collect_logs": True,
+            "rate_limiting_interval": 0, "rate_limiting_limit": 0, **settings})
+
+
+def all_owned(cluster):
+    owners = cluster.owners()
+    return owners if len(owners) == SLOTS else None
+
+
+def words_of(member, gateway):
+    """Log ids, from any node, however often they are there."""
+    return [row["id"] for row in Management(member.url, TOKEN, gateway=gateway).all()]
+
+
+def test_every_slot_is_served_once_and_any_node_answers_for_it(cluster):
+    eventually("all slots are owned", lambda: all_owned(cluster), 30)
+    served = [slot["slot"] for member in cluster.members.values() for slot in member.status()["slots"]]
+    assert len(served) == len(set(served)) == SLOTS
+    gateway = "anywhere"
+    make_gateway(cluster.members["n1"], gateway)
+    ids = []
+    for member in cluster.members.values():   # at once: the others have never heard of the gateway
+        answer = chat(member, gateway, nonce())
+        assert answer.status_code == 200, answer.text
+        ids.append(answer.headers["cf-aig-log-id"])
+    for member in cluster.members.values():
+        eventually("all rows from every node", lambda: set(words_of(member, gateway)) == set(ids), 10)
+    management = Management(cluster.members["n6"].url, TOKEN, gateway=gateway)
+    management.call("PATCH", f"{management.logs_path}/{ids[0]}", json={"score": 77})
+    assert management.call("GET", f"{management.logs_path}/{ids[0]}")["result"]["score"] == 77
+
+
+class Load:
+    """Calls through random nodes that run, until told to stop; remembers what was answered, and what was asked."""
+
+    def __init__(self, cluster, gateways, seed):
+        self.cluster, self.gateways, self.random = cluster, gateways, random.Random(seed)
+        self.answered, self.failures = {}, []
+        self.lock, self.ends = threading.Lock(), threading.Event()
+        self.unusable = set()
+        self.threads = [threading.Thread(target=self.run, args=(n,)) for n in range(4)]
+
+    def run(self, number):
+        while not self.ends.is_set():
+            with self.lock:
+                usable = [m for m in self.cluster.members.values() if m.runs and m.name not in self.unusable]
+                member, gateway = self.random.choice(usable), self.random.choice(self.gateways)
+            try:
+                answer = chat(member, gateway, nonce(), 30)
+                with self.lock:
+                    if answer.status_code == 200:
+                        self.answered[answer.headers["cf-aig-log-id"]] = gateway
+                    else:
+                        self.failures.append((member.name, answer.status_code, answer.text))
+            except httpx.HTTPError as error:
+                if member.runs and member.name not in self.unusable:
+                    self.failures.append((member.name, repr(error)))
+            time.sleep(0.002)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ends.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def reowned(cluster, before, name):
+    """Every slot of `name` has another owner, under a later epoch."""
+    now = cluster.owners()
+    lost = [slot for slot, (node, _) in before.items() if node == name]
+    return all(slot in now and now[slot][0] != name and now[slot][1] > before[slot][1] for slot in lost)
+
+
+def test_owners_die_freeze_and_leave_under_load(cluster):
+    gateways = [f"busy{n}" for n in range(4)]
+    for gateway in gateways:
+        make_gateway(cluster.members["n2"], gateway)
+    eventually("all slots are owned", lambda: all_owned(cluster), 30)
+    with Load(cluster, gateways, seed=4) as load:
+        time.sleep(3)
+        before = cluster.owners()
+        victim = cluster.members["n1"]
+        load.unusable.add("n1")
+        time.sleep(0.1)
+        killed = time.monotonic()
+        victim.kill()
+        eventually("a killed node's slots are owned again", lambda: reowned(cluster, before, "n1"), 20)
+        print(f"killed: re-owned after {time.monotonic() - killed:.1f} s")
+        victim.start()
+        load.unusable.discard("n1")
+
+        before = cluster.owners()
+        victim = cluster.members["n3"]
+        load.unusable.add("n3")
+        with victim.frozen():
+            stopped = time.monotonic()
+            eventually("a frozen node's slots are owned again", lambda: reowned(cluster, before, "n3"), 20)
+            print(f"frozen: re-owned after {time.monotonic() - stopped:.1f} s")
+            time.sleep(max(0, 20 - (time.monotonic() - stopped)))
+        load.unusable.discard("n3")
+
+        before = cluster.owners()
+        victim = cluster.members["n5"]
+        load.unusable.add("n5")
+        time.sleep(0.1)
+        assert victim.stop() == 0
+        assert eventually("a drained node's slots are owned again", lambda: reowned(cluster, before, "n5"), 5)
+        victim.start()
+        load.unusable.discard("n5")
+        eventually("2 000 rows", lambda: len(load.answered) >= 2_000, 60)
+    assert not load.failures, load.failures[:5]
+    for gateway in gateways:
+        expected = sorted(log_id for log_id, of in load.answered.items() if of == gateway)
+        found = eventually(
+            f"all rows of {gateway}",
+            lambda: (rows := words_of(cluster.members["n6"], gateway)) and len(rows) >= len(expected) and rows, 30)
+        assert sorted(found) == expected
+    usage = Management(cluster.members["n4"].url, TOKEN).call("GET", "/accounts/default/usage")["result"]
+    live = {entry["id"]: entry["live"] for entry in usage["perGateway"]}
+    for gateway in gateways:
+        assert live[gateway] == sum(of == gateway for of in load.answered.values())
