@@ -11,8 +11,12 @@ let strict: [SwiftSetting] = [
 
 func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "swift-nio") }
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grpcCore = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcTransport = Target.Dependency.product(
+    name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
@@ -20,7 +24,9 @@ let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummi
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// A library target of ours, and the target that tests it.
@@ -38,13 +44,18 @@ let package = Package(
     products: [.executable(name: "tidegate", targets: ["tidegate"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/grpc/grpc-swift-2", exact: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", exact: "2.9.2"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
@@ -60,6 +71,9 @@ let package = Package(
         // Rules, values and seams. Imports neither NIO nor SQLite, so its tests build in seconds.
         house("TidegateCore", ["CXXHash"]),
 
+        // What nodes say to each other: the schema, its generated code, and our own values to and from it.
+        house("TidegateWire", ["TidegateCore", grpcCore, protobuf], exclude: ["peer.proto"]),
+
         // One kind of work and its I/O each. They do not import one another; they meet in TidegateNode.
         house(
             "TidegateEngines",
@@ -68,7 +82,12 @@ let package = Package(
                 nio("NIOPosix"),
             ]),
         house("TidegateObjects", ["TidegateCore", "CSQLite", "CZstd", crypto, grdb, grdbSQLite, logging, metrics]),
-        house("TidegateCluster", ["TidegateCore", logging, serviceLifecycle]),
+        house(
+            "TidegateCluster",
+            [
+                "TidegateCore", "TidegateWire", asn1, crypto, grpcCore, grpcTransport, logging, metrics, nio("NIOCore"),
+                nio("NIOPosix"), serviceLifecycle, x509,
+            ]),
         house(
             "TidegateGateway",
             [
@@ -114,10 +133,11 @@ let package = Package(
         tests("TidegateSimulationTests", ["TidegateCore"]),
         tests("TidegateEnginesTests", ["TidegateEngines", asyncHTTPClient, nio("NIOCore"), nio("NIOHTTP1")]),
         tests("TidegateObjectsTests", ["TidegateObjects"]),
+        tests("TidegateWireTests", ["TidegateWire", protobuf]),
         tests(
             "TidegateClusterTests",
             [
-                "TidegateCluster", logging,
+                "TidegateCluster", "TidegateWire", logging, nio("NIOCore"), nio("NIOPosix"),
                 .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ]),
         tests(

@@ -55,6 +55,7 @@ while IFS=: read -r file line _; do
 done < <(git grep -nE '@unchecked Sendable' -- 'Sources/*.swift' 'Tests/*.swift' || true)
 
 scripts/embed-assets.sh --check || failed=1
+scripts/wire.sh --check || failed=1
 
 while IFS= read -r file; do
     lines=$(wc -l <"$file")

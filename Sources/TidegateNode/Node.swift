@@ -60,14 +60,18 @@ package struct Node: Sendable {
         let lease = IncarnationLease(
             store: assembly.engines.coordination, keys: assembly.keys, id: assembly.incarnationID,
             document: IncarnationDocument(
-                node: settings.nodeID, region: settings.region, address: settings.peerListen.description,
-                state: .active),
+                node: settings.nodeID, region: settings.region,
+                address: (assembly.cluster?.address ?? settings.peerListen).description, state: .active),
             predecessor: assembly.state.takeOver(as: assembly.incarnationID), logger: logger)
         try await lease.register()
         do {
-            try await assembly.cluster?.ownership.load()
+            if let cluster = assembly.cluster {
+                try await cluster.ownership.load()
+                try await cluster.startGossip(settings, assembly.incarnationID, logger)
+            }
             return try await Node(assembly, lease, settings, token: token, registry: registry, logger: logger)
         } catch {
+            await assembly.cluster?.members.stop()
             await lease.leave()
             throw error
         }
@@ -124,7 +128,7 @@ package struct Node: Sendable {
         services = Self.services(assembly, lease, dataPlane, reporter, logger: logger)
         publicURL = address.url
         readyLine =
-            "tidegate ready url=\(address.url) peer=\(settings.peerListen.description) "
+            "tidegate ready url=\(address.url) peer=\((assembly.cluster?.address ?? settings.peerListen).description) "
             + "node=\(settings.nodeID) region=\(settings.region)"
         administratorToken = token
         (self.group, self.assembly, self.dataPlane, self.logger) = (group, assembly, dataPlane, logger)
@@ -144,12 +148,12 @@ package struct Node: Sendable {
         logger: Logger
     ) -> ServiceGroup {
         var services: [any Service] = [Upkeep(assembly), lease, assembly.replica]
-        if let cluster = assembly.cluster { services.append(cluster.ownership) }
+        if let cluster = assembly.cluster { services += cluster.services }
         services.append(StopsLast(assembly.objects))
         if let cluster = assembly.cluster {
             services += [LeavesSlots(cluster.steward), cluster.steward, SweepsDeletions(assembly.accounts, logger)]
         }
-        services += [assembly.uploader, assembly.drain, StopsFirst(dataPlane, reporter, lease)]
+        services += [assembly.uploader, assembly.drain, StopsFirst(dataPlane, reporter, lease, assembly.cluster)]
         var configuration = ServiceGroupConfiguration(services: services, logger: logger)
         configuration.maximumGracefulShutdownDuration = drainMax
         return ServiceGroup(configuration: configuration)

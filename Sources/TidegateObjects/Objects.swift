@@ -222,6 +222,9 @@ package final class Objects: RecordReceiver, LogService, Sendable {
         package var snapshotN: LogIndex
     }
 
+    /// Slots that this node serves, those that it is recovering included.
+    package var slotCount: Int { served.withLock { $0.count } }
+
     package func slotStatus() async -> [SlotStatus] {
         var status: [SlotStatus] = []
         for host in hosts { status.append(await host.status()) }

@@ -17,7 +17,7 @@ extension SwimCore {
                 counters.relaysFull += 1
                 return
             }
-            number &+= 1
+            let number = Self.number(&random)
             // The asker's interval ends 300 ms after it asks; the nack must be there before.
             relays[number] = Relay(
                 number: asked, asker: packet.senderAddress, nackAt: now + settings.pingTimeout * 4 / 5,

@@ -43,9 +43,9 @@ extension SwimCore {
         nextProbe = now + settings.probeInterval * patience
         guard probe == nil, let target = nextTarget(&random) else { return }
         counters.probes += 1
-        number &+= 1
+        let number = Self.number(&random)
         probe = Probe(
-            number: number, target: target.nodeID, askOthersAt: now + settings.pingTimeout * patience,
+            number: number, target: target.nodeID, startedAt: now, askOthersAt: now + settings.pingTimeout * patience,
             endsAt: now + settings.probeInterval * patience)
         // A suspect hears of it first of all, so that it can refute (Lifeguard's buddy system).
         let first = target.status == .suspect ? [accusation(of: target)] : []
@@ -92,8 +92,9 @@ extension SwimCore {
     }
 
     mutating func probeAnswered(_ number: UInt64, at now: Duration) {
-        guard probe?.number == number else { return }
+        guard let running = probe, running.number == number else { return }
         probe = nil
+        lastRoundTrip = now - running.startedAt
         health = max(0, health - 1)
     }
 

@@ -52,6 +52,7 @@ package struct SwimCore: Sendable {
     struct Probe: Sendable {
         var number: UInt64
         var target: String
+        var startedAt: Duration
         var askOthersAt: Duration?
         var endsAt: Duration
         var expectedNacks = 0
@@ -72,13 +73,14 @@ package struct SwimCore: Sendable {
     /// 0: well; grows while my own probes fail for reasons that may be mine.
     package internal(set) var health = 0
     package internal(set) var isLeaving = false
+    /// Of the probe that the last event answered, directly or through others.
+    package internal(set) var lastRoundTrip: Duration?
 
     var entries: [String: Entry] = [:]
     var round: [String] = []
     var probe: Probe?
     var relays: [UInt64: Relay] = [:]
     var news = SwimNews()
-    var number: UInt64 = 0
     var nextProbe: Duration = .zero
     var nextGossip: Duration = .zero
     var nextSync: Duration
@@ -100,6 +102,7 @@ package struct SwimCore: Sendable {
 
     /// Everybody known, tombstones included, without me.
     package var members: [Member] { entries.values.map(\.member).sorted { $0.nodeID < $1.nodeID } }
+    package var count: Int { entries.count }
     package func member(_ nodeID: String) -> Member? { entries[nodeID]?.member }
     var liveCount: Int { entries.values.reduce(1) { $0 + ($1.member.status.isGone ? 0 : 1) } }
 
@@ -120,6 +123,7 @@ package struct SwimCore: Sendable {
         _ event: Event, at now: Duration, random: inout some RandomNumberGenerator
     ) -> [Effect] {
         var effects: [Effect] = []
+        lastRoundTrip = nil
         forgive(at: now)
         switch event {
         case .tick: break
@@ -213,6 +217,10 @@ package struct SwimCore: Sendable {
         }
         return chosen
     }
+
+    /// Names a ping. Drawn, not counted: an answer to another process's ping, or to one of mine from before a restart, does
+    /// not fit. Seven bytes as a varint.
+    static func number(_ random: inout some RandomNumberGenerator) -> UInt64 { random.next() >> 16 }
 
     /// ⌈log10(n + 1)⌉.
     static func digits(_ count: Int) -> Int { String(max(1, count)).utf8.count }

@@ -24,17 +24,7 @@ struct SettingReader {
     /// A name for people and keys: letters, digits, `.`, `_`, `-`; 64 characters at most.
     func name(_ name: SettingName) throws(TidegateError) -> String? {
         guard let value = values[name] else { return nil }
-        let allowed = value.text.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
-                true
-            default: false
-            }
-        }
-        guard allowed, (1...64).contains(value.text.utf8.count), value.text != ".", value.text != ".." else {
-            throw bad(value, "must be 1 to 64 letters, digits, '.', '_' or '-'")
-        }
+        guard NameRule.allows(value.text) else { throw bad(value, NameRule.text) }
         return value.text
     }
 

@@ -1,4 +1,6 @@
 internal import Logging
+internal import NIOCore
+internal import NIOPosix
 internal import TidegateCluster
 internal import TidegateCore
 internal import TidegateEngines
@@ -26,6 +28,8 @@ struct Assembly {
     let replica: SettingsReplica
     /// `nil` where the engines are this node's own.
     let cluster: ClusterSeats?
+    /// Of the calls between nodes. Gossip has a thread of its own.
+    private let peerThreads: MultiThreadedEventLoopGroup
     let uploader: BodyUploader
     let drain: OutboxDrain
 
@@ -79,7 +83,13 @@ struct Assembly {
         let homes: any GatewayHomes =
             engines.isShared ? replica : OneRegion(settings.region, slotCount: Self.slotCount)
         let ownership = OwnershipReplica(store: coordination, keys: keys, incarnation: incarnationID, logger: logger)
-        let transport: any PeerTransport = NoPeers()
+        let security = try settings.cluster.security()
+        let threads = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        peerThreads = threads
+        let clients =
+            engines.isShared
+            ? try PeerClients(node: settings.nodeID, security: security, threads: threads, logger: logger) : nil
+        let transport: any PeerTransport = clients ?? NoPeers()
         objects = Objects(
             homes: homes, incarnation: incarnationID, coordination: coordination,
             store: engines.store, keys: keys, storage: databases, clock: clock, settings: objectsSettings,
@@ -99,16 +109,23 @@ struct Assembly {
                 return GatewayUID(random: &random)
             })
         replica.onChange { [objects] in objects.settingsChanged(of: $0) }
-        if engines.isShared {
-            let members = NoMembers(
-                MemberView(node: settings.nodeID, region: settings.region, state: "alive"))
+        if let clients {
+            let members = GossipMembers(
+                MemberView(node: settings.nodeID, region: settings.region, state: "alive"),
+                slots: { [objects] in objects.slotCount }, backlog: { [outbox] in outbox.statistics.bytes })
+            let listen = try await settings.peerAddress()
+            let desk = PeerDesk(objects: objects, transport: transport)
             cluster = ClusterSeats(
-                ownership: ownership,
+                listen: listen, address: settings.cluster.advertise ?? listen, ownership: ownership,
                 steward: SlotSteward(
                     incarnation: incarnationID, nodeID: settings.nodeID, region: settings.region,
                     regions: document.regions, slotsPerRegion: Self.slotCount, keeper: objects, replica: ownership,
                     store: coordination, keys: keys, transport: transport, members: members, logger: logger),
-                transport: transport, desk: PeerDesk(objects: objects, transport: transport), members: members)
+                transport: clients,
+                server: try PeerServer(
+                    node: settings.nodeID, host: listen.host, port: listen.port, security: security, service: desk,
+                    threads: threads, logger: logger),
+                desk: desk, members: members)
         } else {
             cluster = nil
         }
@@ -125,5 +142,6 @@ struct Assembly {
         outbox.close()
         await databases.closeAll()
         await engines.close()
+        try? await peerThreads.shutdownGracefully()
     }
 }

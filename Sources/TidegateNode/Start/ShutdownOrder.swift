@@ -11,19 +11,24 @@ struct StopsFirst: Service {
     private let dataPlane: DataPlane
     private let reporter: NodeStatusReporter
     private let lease: IncarnationLease
+    private let cluster: ClusterSeats?
 
     /// For calls that are under way.
     private static let callsMax = TimeAmount.seconds(15)
 
-    init(_ dataPlane: DataPlane, _ reporter: NodeStatusReporter, _ lease: IncarnationLease) {
+    init(
+        _ dataPlane: DataPlane, _ reporter: NodeStatusReporter, _ lease: IncarnationLease, _ cluster: ClusterSeats?
+    ) {
         self.dataPlane = dataPlane
         self.reporter = reporter
         self.lease = lease
+        self.cluster = cluster
     }
 
     func run() async throws {
         try? await gracefulShutdown()
         reporter.enter(.draining)
+        cluster?.members.enter(.draining)
         await lease.enter(.draining)
         await dataPlane.drain(deadline: .now() + Self.callsMax)
     }

@@ -76,6 +76,8 @@ package struct StateDirectory: Sendable {
             .max { $0[1].utf8.count < $1[1].utf8.count }?[2]
     }
 
+    static func contents(of path: String) -> [UInt8]? { FileManager.default.contents(atPath: path).map(Array.init) }
+
     /// Names this run of the machine: a database file from before a reboot may have lost its newest pages.
     package static func bootID() -> String {
         (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))?.trimmingWhitespace()
