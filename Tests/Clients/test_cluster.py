@@ -27,8 +27,11 @@ def cluster():
             cluster.stop()
 
 
+HTTP = httpx.Client(limits=httpx.Limits(max_connections=64, max_keepalive_connections=0))
+
+
 def chat(member, gateway, word, seconds=10):
-    return httpx.post(
+    return HTTP.post(
         f"{member.url}/v1/default/{gateway}/openai/chat/completions", headers={"authorization": "Bearer sk-mock"},
         json={"model": "gpt-4o-mini", "messages": [{"role": "user", "content": f"nonce:{word}"}]}, timeout=seconds)
 
