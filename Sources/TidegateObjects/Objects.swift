@@ -222,9 +222,6 @@ package final class Objects: RecordReceiver, LogService, Sendable {
         package var snapshotN: LogIndex
     }
 
-    /// Slots that this node serves, those that it is recovering included.
-    package var slotCount: Int { served.withLock { $0.count } }
-
     package func slotStatus() async -> [SlotStatus] {
         var status: [SlotStatus] = []
         for host in hosts { status.append(await host.status()) }
@@ -283,6 +280,8 @@ extension Objects: SlotKeeper {
         one.host.mailbox.post(.drain(hint: node))
         await one.task?.value
     }
+
+    package var servedSlots: [SlotID] { served.withLock { $0.keys.sorted() } }
 
     package func abandon(_ slot: SlotID) { served.withLock { $0[slot]?.host }?.mailbox.post(.stop) }
 

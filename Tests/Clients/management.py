@@ -16,8 +16,14 @@ class Management:
         self.account = account
         self.logs_path = f"/accounts/{account}/ai-gateway/gateways/{gateway}/logs"
 
-    def call(self, method, path, status=200, **arguments):
-        response = self.http.request(method, path, **arguments)
+    def call(self, method, path, status=200, patience=20, **arguments):
+        """Asks again as long as a node says that a slot is between two owners (503 with `retry-after`)."""
+        deadline = time.monotonic() + patience
+        while True:
+            response = self.http.request(method, path, **arguments)
+            if response.status_code != 503 or "retry-after" not in response.headers or time.monotonic() > deadline:
+                break
+            time.sleep(0.25)
         assert response.status_code == status, f"{method} {path}: {response.status_code} {response.text[:400]}"
         return response.json()
 

@@ -211,7 +211,7 @@ package actor SlotSteward: Service {
         isLeaving = true
         _ = core.handle(.drain, at: now)
         await withTaskGroup(of: Void.self) { group in
-            for (index, slot) in served.sorted().enumerated() {
+            for (index, slot) in keeper.servedSlots.enumerated() {
                 if index >= settings.releasesAtOnce { await group.next() }
                 group.addTask { [keeper] in await keeper.release(slot, to: nil) }
             }

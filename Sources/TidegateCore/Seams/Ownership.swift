@@ -31,6 +31,8 @@ package protocol SlotKeeper: Sendable {
     func release(_ slot: SlotID, to node: String?) async
     /// The slot is somebody else's: ends serving it at once.
     func abandon(_ slot: SlotID)
+    /// Slots that are served here, those that are being recovered included.
+    var servedSlots: [SlotID] { get }
     /// Slots that were served and are no longer, for whatever reason. One reader.
     var endings: AsyncStream<SlotID> { get }
 }

@@ -112,7 +112,7 @@ struct Assembly {
         if let clients {
             let members = GossipMembers(
                 MemberView(node: settings.nodeID, region: settings.region, state: "alive"),
-                slots: { [objects] in objects.slotCount }, backlog: { [outbox] in outbox.statistics.bytes })
+                slots: { [objects] in objects.servedSlots.count }, backlog: { [outbox] in outbox.statistics.bytes })
             let listen = try await settings.peerAddress()
             let desk = PeerDesk(objects: objects, transport: transport)
             cluster = ClusterSeats(
