@@ -99,7 +99,8 @@ package struct Node: Sendable {
     }
 
     private init(
-        _ assembly: Assembly, _ lease: IncarnationLease, _ settings: ServeSettings, token: String, registry: PrometheusRegistry, logger: Logger
+        _ assembly: Assembly, _ lease: IncarnationLease, _ settings: ServeSettings, token: String,
+        registry: PrometheusRegistry, logger: Logger
     ) async throws {
         let threads = settings.eventLoops == 0 ? System.coreCount : settings.eventLoops
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)

@@ -52,7 +52,9 @@ package final class OwnershipReplica: Service, Sendable {
 
     package func route(to slot: SlotID) -> Route {
         state.withLock { state in
-            guard let owner = state.view.owners[slot], owner.state == .owned, let inc = owner.inc else { return .nobody }
+            guard let owner = state.view.owners[slot], owner.state == .owned, let inc = owner.inc else {
+                return .nobody
+            }
             if inc == incarnation { return .here }
             guard let document = state.view.incarnations[inc], let peer = document.peer else { return .nobody }
             return .peer(peer)

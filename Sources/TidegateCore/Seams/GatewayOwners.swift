@@ -2,7 +2,8 @@
 package protocol GatewayOwners: Sendable {
     /// - Returns: the node to ask; `nil` when this one should answer, if only to say that nobody can at present.
     func owner(of gateway: String, account: String) async throws(TidegateError) -> PeerAddress?
-    func forward(_ request: ControlRequest, to peer: PeerAddress, through writer: any ControlResponseWriter) async throws
+    func forward(_ request: ControlRequest, to peer: PeerAddress, through writer: any ControlResponseWriter)
+        async throws
 
     /// Whether an answer that was computed here at `position` was the newest then, or may be shown as such (A14).
     /// - Parameter strongly: the slot's record is asked, linearizably. Otherwise this node's lease has to do, which a process

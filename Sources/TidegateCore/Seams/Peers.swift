@@ -44,7 +44,8 @@ package protocol PeerTransport: Sendable {
 
     /// Has a client's request for management answered by `peer`, which does not forward it again.
     /// - Throws: `TidegateError` `.unavailable` when the peer cannot be reached and nothing has been written to `writer`.
-    func control(_ request: ControlRequest, at peer: PeerAddress, through writer: any ControlResponseWriter) async throws
+    func control(_ request: ControlRequest, at peer: PeerAddress, through writer: any ControlResponseWriter)
+        async throws
 
     /// - Throws: `TidegateError`: what the peer answered, `.unavailable` when it does not, `.unknownOutcome` when it may
     ///   have carried the question out.

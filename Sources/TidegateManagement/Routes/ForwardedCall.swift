@@ -23,7 +23,11 @@ struct ForwardedCall: Sendable {
         }
         let head: (status: Int, headers: [(name: String, value: String)])
         do {
-            head = try await withTaskCancellationHandler { try await relay.awaitHead() } onCancel: { work.cancel() }
+            head = try await withTaskCancellationHandler {
+                try await relay.awaitHead()
+            } onCancel: {
+                work.cancel()
+            }
         } catch {
             work.cancel()
             throw (error as? TidegateError)

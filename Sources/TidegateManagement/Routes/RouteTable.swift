@@ -13,7 +13,8 @@ enum RouteTable {
         for endpoint in endpoints + refusals(of: endpoints) {
             router.on(
                 RouterPath(endpoint.path), method: endpoint.method,
-                responder: EndpointResponder(endpoint: endpoint, gatekeeper: gatekeeper, owners: owners, region: region))
+                responder: EndpointResponder(endpoint: endpoint, gatekeeper: gatekeeper, owners: owners, region: region)
+            )
         }
         return router.buildResponder()
     }

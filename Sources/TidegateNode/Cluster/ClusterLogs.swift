@@ -13,7 +13,8 @@ struct ClusterLogs: Sendable {
     private static let longLimit = Duration.seconds(30)
 
     /// Asks the slot's owner. Errors are those of the owner, or `.unavailable` while there is none.
-    private func ask(_ question: PeerQuestion, of gateway: GatewayUID, within limit: Duration) async throws -> PeerAnswer
+    private func ask(_ question: PeerQuestion, of gateway: GatewayUID, within limit: Duration) async throws
+        -> PeerAnswer
     {
         let slot = try await objects.slot(of: gateway)
         switch ownership.route(to: slot) {

@@ -1,10 +1,10 @@
 import Logging
 import ServiceLifecycle
 import Synchronization
+import Testing
 import TidegateCluster
 import TidegateCore
 import TidegateTestKit
-import Testing
 
 /// Claims by writing the records that a slot's owner writes, and nothing else.
 private final class PaperKeeper: SlotKeeper {

@@ -1,9 +1,9 @@
 import Logging
 import Synchronization
+import Testing
 import TidegateCluster
 import TidegateCore
 import TidegateTestKit
-import Testing
 
 /// Remembers what was handed to it, and answers as it is told.
 private final class Door: RecordReceiver, PeerTransport {
@@ -23,8 +23,12 @@ private final class Door: RecordReceiver, PeerTransport {
         sent.withLock { $0.append(Sent(peer: peer.node, relay: relay?.node)) }
         reply([verdict.withLock { $0 }])
     }
-    func control(_ request: ControlRequest, at peer: PeerAddress, through writer: any ControlResponseWriter) async throws {}
-    func ask(_ question: PeerQuestion, at peer: PeerAddress, within limit: Duration) async throws -> PeerAnswer { .done }
+    func control(_ request: ControlRequest, at peer: PeerAddress, through writer: any ControlResponseWriter)
+        async throws
+    {}
+    func ask(_ question: PeerQuestion, at peer: PeerAddress, within limit: Duration) async throws -> PeerAnswer {
+        .done
+    }
 }
 
 @Suite("Routing of rows")
@@ -62,7 +66,9 @@ struct RecordRouterTests {
     }
 
     private func submit(_ router: RecordRouter) async -> RecordVerdict? {
-        await withCheckedContinuation { continuation in router.submit(batch) { continuation.resume(returning: $0.first) } }
+        await withCheckedContinuation { continuation in
+            router.submit(batch) { continuation.resume(returning: $0.first) }
+        }
     }
 
     @Test("to this node, to another, and to nobody while there is no owner or its process is gone")
@@ -75,7 +81,8 @@ struct RecordRouterTests {
         guard case .later(_, .recovering)? = await submit(router) else { return #expect(Bool(false)) }
         try await appear(2, "n2")
         try await replica.load()
-        #expect(replica.route(to: SlotID(region: "eu", index: 0)) == .peer(PeerAddress(node: "n2", host: "::1", port: 99)))
+        #expect(
+            replica.route(to: SlotID(region: "eu", index: 0)) == .peer(PeerAddress(node: "n2", host: "::1", port: 99)))
         #expect(await submit(router) == .committed)
         #expect(door.sent.withLock { $0 } == [Door.Sent(peer: "n2", relay: nil)])
         try await appear(1, "n1")
@@ -92,7 +99,8 @@ struct RecordRouterTests {
         try await appear(1, "n1")
         try await replica.load()
         #expect(replica.peers.map(\.node) == ["n2"])
-        _ = try await store.commit(CoordinationTransaction(then: [.delete(key: keys.incarnation(IncarnationID(bits: 2)))]))
+        _ = try await store.commit(
+            CoordinationTransaction(then: [.delete(key: keys.incarnation(IncarnationID(bits: 2)))]))
         try await replica.load()
         #expect(replica.peers.isEmpty)
     }

@@ -143,7 +143,8 @@ struct OwnershipCoreTests {
     @Test("whoever serves a slot that another incarnation owns is told")
     func robbed() {
         var core = core()
-        _ = core.handle(.view(view([me: ("n1", .active), other: ("n2", .active)], owners: [me, me, me, me])), at: .zero)
+        _ = core.handle(
+            .view(view([me: ("n1", .active), other: ("n2", .active)], owners: [me, me, me, me])), at: .zero)
         for slot in slots { _ = core.handle(.claimed(slot), at: .zero) }
         let seen = view([me: ("n1", .active), other: ("n2", .active)], owners: [me, other, me, me])
         #expect(core.handle(.view(seen), at: .seconds(1)) == [.robbed(slots[1])])

@@ -62,7 +62,8 @@ struct ServeSettingsTests {
             ("store: s3:http://h/bucket", "do not go together"), ("coordination: etcd:http://h", "do not go together"),
             ("{coordination: 'etcd:http://h', store: 's3:http://h/bucket'}", "TIDEGATE_S3_ACCESS_KEY"),
             ("join: h:1", "t.yaml: join"), ("peer: {key: k.pem}", "peer.authority"),
-            (Self.shared + "join: h", "'h' is no HOST:PORT"), (Self.shared + "peerListen: 0.0.0.0:1", "peer.authority"), ("- a", "map of settings"), ("a: [", "not valid YAML"),
+            (Self.shared + "join: h", "'h' is no HOST:PORT"), (Self.shared + "peerListen: 0.0.0.0:1", "peer.authority"),
+            ("- a", "map of settings"), ("a: [", "not valid YAML"),
             ("state: ''", "empty"),
             ("logLevel: loud", "t.yaml: logLevel"), ("region: {a: 1}", "single value"),
         ])

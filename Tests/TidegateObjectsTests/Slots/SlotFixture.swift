@@ -32,7 +32,8 @@ struct SlotFixture {
         settings.slot.flushSpacing = .milliseconds(1)
         settings.allowance.spacing = .zero
         return Objects(
-            homes: OneRegion("r1", slotCount: 2), incarnation: IncarnationID(bits: Self.bits()), coordination: coordination,
+            homes: OneRegion("r1", slotCount: 2), incarnation: IncarnationID(bits: Self.bits()),
+            coordination: coordination,
             store: store, keys: keys, storage: storage, clock: clock, settings: settings,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             mintName: { String(Self.bits(), radix: 36) }, entryGuard: NoGuard())
