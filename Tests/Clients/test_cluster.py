@@ -164,3 +164,58 @@ def test_owners_die_freeze_and_leave_under_load(cluster):
     live = {entry["id"]: entry["live"] for entry in usage["perGateway"]}
     for gateway in gateways:
         assert live[gateway] == sum(of == gateway for of in load.answered.values())
+
+
+def test_a_cap_holds_over_owners_in_different_regions_and_none_of_it_is_stranded(cluster):
+    cap = 150
+    first = Management(cluster.members["n1"].url, TOKEN, account="capped")
+    first.call("POST", "/accounts", json={
+        "id": "capped", "name": "Capped", "plan": "unlimited", "entitlements": {"rowsPerAccount": cap}})
+    for member, gateway in (("n1", "east"), ("n3", "west"), ("n5", "south")):   # at home in three regions
+        Management(cluster.members[member].url, TOKEN).call("POST", "/accounts/capped/ai-gateway/gateways", json={
+            "id": gateway, "cache_invalidate_on_update": False, "cache_ttl": 0, "collect_logs": True,
+            "log_management": 10_000, "log_management_strategy": "STOP_INSERTING",
+            "rate_limiting_interval": 0, "rate_limiting_limit": 0})
+    members = list(cluster.members.values())
+    for number in range(cap + 60):
+        member, gateway = members[number % 6], ("east", "west", "south")[number % 7 % 3]
+        answer = HTTP.post(
+            f"{member.url}/v1/capped/{gateway}/openai/chat/completions", headers={"authorization": "Bearer sk-mock"},
+            json={"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]}, timeout=10)
+        assert answer.status_code == 200, answer.text
+
+    def delivered():
+        return all(member.status()["outbox"]["pending"] == 0 for member in members)
+
+    eventually("every row is committed or refused", delivered, 60)
+    usage = first.usage()
+    assert usage["rows"] == {"live": cap, "cap": cap}, usage
+    assert sum(entry["allowance"] for entry in usage["perGateway"]) == cap
+    for entry in usage["perGateway"]:
+        rows = Management(members[1].url, TOKEN, account="capped", gateway=entry["id"]).all()
+        assert len(rows) == entry["live"]
+
+
+def test_what_is_deleted_or_revoked_is_refused_everywhere_within_a_second(cluster):
+    members = list(cluster.members.values())
+    make_gateway(members[0], "brief", authentication=True)
+    management = Management(members[3].url, TOKEN)
+    secret = management.call("POST", "/accounts/default/tokens", json={
+        "name": "app", "permissions": ["run"], "gateways": ["brief"]})["result"]
+
+    def answers(member, token):
+        return HTTP.post(
+            f"{member.url}/v1/default/brief/openai/chat/completions", timeout=10,
+            headers={"authorization": "Bearer sk-mock", "cf-aig-authorization": f"Bearer {token}"},
+            json={"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]}).status_code
+
+    for member in members:
+        assert answers(member, secret["secret"]) == 200
+    management.call("DELETE", f"/accounts/default/tokens/{secret['id']}")
+    eventually("the token is refused", lambda: all(answers(m, secret["secret"]) == 401 for m in members), 1, 0.02)
+    for member in members:    # its rows are on their way to the owner: the end comes behind them or instead of them
+        assert answers(member, "wrong") == 401
+    Management(members[5].url, TOKEN).call("DELETE", "/accounts/default/ai-gateway/gateways/brief")
+    eventually("the gateway is refused", lambda: all(answers(m, "any") in (400, 404) for m in members), 1, 0.02)
+    make_gateway(members[4], "brief")
+    assert words_of(members[2], "brief") == []
