@@ -15,6 +15,10 @@ from servers import Shared, free_port
 TOKEN = "tga_only-for-clusters-on-one-machine"
 
 
+# One for all: making one takes longer than the questions it asks.
+STATUS = httpx.Client(limits=httpx.Limits(max_connections=64))
+
+
 class Member:
     """One node of a cluster: it keeps its name, its ports and its state over restarts."""
 
@@ -61,7 +65,7 @@ class Member:
             self.process.child.send_signal(signal.SIGCONT)
 
     def status(self, seconds=5):
-        return httpx.get(f"{self.url}/status", headers={"authorization": f"Bearer {TOKEN}"}, timeout=seconds).json()
+        return STATUS.get(f"{self.url}/status", headers={"authorization": f"Bearer {TOKEN}"}, timeout=seconds).json()
 
 
 class Cluster:
