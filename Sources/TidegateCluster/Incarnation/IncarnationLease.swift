@@ -36,10 +36,41 @@ package actor IncarnationLease: Service {
         self.logger = logger
     }
 
+    /// Longest that a dead process's lease outlives it: its term and what the store takes to notice.
+    private static let waitMax = Duration.seconds(15)
+    private static let waitPause = Duration.milliseconds(500)
+
+    /// - Throws: `.conflict` when a node of this name runs elsewhere, after its lease would have ended had it died.
     package func register() async throws(TidegateError) {
+        if let predecessor {
+            _ = try await store.commit(CoordinationTransaction(then: [.delete(key: keys.incarnation(predecessor))]))
+        }
+        let deadline = ContinuousClock.now + Self.waitMax
+        var isTold = false
+        while let other = try await namesake() {
+            guard ContinuousClock.now < deadline, (try? await Task.sleep(for: Self.waitPause)) != nil else {
+                throw TidegateError(
+                    .conflict,
+                    "A node named \(document.node) runs at \(other.address): every node of a cluster needs a --node-id of its "
+                        + "own, and a state directory of its own.")
+            }
+            if !isTold { logger.notice("Another process has this node's name; waiting for its lease to end") }
+            isTold = true
+        }
         try await enter()
-        guard let predecessor else { return }
-        _ = try await store.commit(CoordinationTransaction(then: [.delete(key: keys.incarnation(predecessor))]))
+    }
+
+    private func namesake() async throws(TidegateError) -> IncarnationDocument? {
+        var after: String?
+        repeat {
+            let page = try await store.range(prefix: keys.incarnations, after: after, limit: 500)
+            for entry in page.entries where entry.key != key {
+                let other: IncarnationDocument = try DocumentCoding.decode(from: entry)
+                if other.node == document.node { return other }
+            }
+            after = page.hasMore ? page.entries.last?.key : nil
+        } while after != nil
+        return nil
     }
 
     private func enter() async throws(TidegateError) {
