@@ -11,13 +11,14 @@ struct Tidegate: AsyncParsableCommand {
         abstract: "A self-hosted AI gateway: proxies calls to AI providers and keeps every one of them as a log row.",
         version: TidegateVersion.current,
         subcommands: [
-            ServeCommand.self, AuditCommand.self, CoordCommand.self, TryEntriesCommand.self, MeasureCommand.self,
+            ServeCommand.self, AuditCommand.self, CoordCommand.self, CertsCommand.self, TryEntriesCommand.self,
+            MeasureCommand.self,
             BenchStorageCommand.self,
         ]
             + ToolCommands.all)
 
     /// Commands that scripts may already call: told apart from a slip of the pen.
-    private static let unbuilt = ["load", "drill", "doctor", "certs"]
+    private static let unbuilt = ["load", "drill", "doctor"]
 
     static func main() async {
         if let name = CommandLine.arguments.dropFirst().first, unbuilt.contains(name) {

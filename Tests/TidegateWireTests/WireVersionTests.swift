@@ -76,21 +76,42 @@ struct WireVersionTests {
         let bytes = ProtoBytes.message { verdicts in
             verdicts.number(1, 7)
             func run(_ fill: (inout ProtoBytes) -> Void) { verdicts.message(2, fill) }
-            run { $0.number(1, 1); $0.number(2, 300) }
-            run { $0.number(1, 2); $0.number(2, 1) }
-            run { $0.number(1, 3); $0.number(2, 1); $0.number(3, 1) }
-            run { $0.number(1, 3); $0.number(2, 1); $0.number(3, 2) }
-            run { $0.number(1, 4); $0.number(2, 2) }
-            run { $0.number(1, 6); $0.number(2, 1); $0.number(5, 41) }
-            run { $0.number(1, 7); $0.number(2, 1) }
-            run { $0.number(1, 8); $0.number(2, 1) }
+            run {
+                $0.number(1, 1); $0.number(2, 300)
+            }
+            run {
+                $0.number(1, 2); $0.number(2, 1)
+            }
+            run {
+                $0.number(1, 3); $0.number(2, 1); $0.number(3, 1)
+            }
+            run {
+                $0.number(1, 3); $0.number(2, 1); $0.number(3, 2)
+            }
+            run {
+                $0.number(1, 4); $0.number(2, 2)
+            }
+            run {
+                $0.number(1, 6); $0.number(2, 1); $0.number(5, 41)
+            }
+            run {
+                $0.number(1, 7); $0.number(2, 1)
+            }
+            run {
+                $0.number(1, 8); $0.number(2, 1)
+            }
             for reason: UInt64 in 1...4 {
-                run { $0.number(1, 5); $0.number(2, 1); $0.number(3, reason); $0.number(4, 1_500_000) }
+                run {
+                    $0.number(1, 5); $0.number(2, 1); $0.number(3, reason); $0.number(4, 1_500_000)
+                }
             }
         }
         let expected: [RecordVerdict] =
             Array(repeating: .committed, count: 300)
-            + [.duplicate, .permanent(.quota), .permanent(.invalid), .gone, .gone, .expected(sequence: 41), .moved, .fork]
+            + [
+                .duplicate, .permanent(.quota), .permanent(.invalid), .gone, .gone, .expected(sequence: 41), .moved,
+                .fork,
+            ]
             + [LaterReason.allowance, .overloaded, .recovering, .unavailable].map {
                 .later(after: .milliseconds(1_500), reason: $0)
             }
@@ -102,16 +123,24 @@ struct WireVersionTests {
     @Test("a decision that this node does not know leaves the record in the outbox", arguments: [0, 9, 200])
     func unknownDecision(decision: UInt64) throws {
         let bytes = ProtoBytes.message { verdicts in
-            verdicts.message(2) { $0.number(1, decision); $0.number(2, 2); $0.number(17, 5) }
+            verdicts.message(2) {
+                $0.number(1, decision); $0.number(2, 2); $0.number(17, 5)
+            }
         }
         let verdicts = try Tidegate_Peer_Verdicts(serializedBytes: bytes).verdicts(of: 2)
         #expect(verdicts == Array(repeating: .later(after: .seconds(1), reason: .unavailable), count: 2))
     }
 
-    @Test("verdicts must be one a record, whatever the counts claim", arguments: [[], [1], [3], [1, 2], [4_294_967_295, 3]])
+    @Test(
+        "verdicts must be one a record, whatever the counts claim",
+        arguments: [[], [1], [3], [1, 2], [4_294_967_295, 3]])
     func counts(counts: [UInt64]) throws {
         let bytes = ProtoBytes.message { verdicts in
-            for count in counts { verdicts.message(2) { $0.number(1, 1); $0.number(2, count) } }
+            for count in counts {
+                verdicts.message(2) {
+                    $0.number(1, 1); $0.number(2, count)
+                }
+            }
         }
         let wire = try Tidegate_Peer_Verdicts(serializedBytes: bytes)
         #expect(throws: TidegateError.self) { try wire.verdicts(of: 2) }
@@ -121,11 +150,15 @@ struct WireVersionTests {
     func ranges() throws {
         let greeting = try PeerGreeting(
             Tidegate_Peer_Hello(
-                serializedBytes: ProtoBytes.message { $0.number(1, 1); $0.number(2, 3); $0.text(3, "n2"); $0.text(9, "?") }))
+                serializedBytes: ProtoBytes.message {
+                    $0.number(1, 1); $0.number(2, 3); $0.text(3, "n2"); $0.text(9, "?")
+                }))
         #expect(greeting == PeerGreeting(node: "n2", versions: WireVersions(read: 1...3)))
         #expect(try WireVersions(read: 2...5).common(with: greeting.versions) == 3)
         #expect(try WireVersions(read: 1...1).common(with: greeting.versions) == 1)
-        let error = #expect(throws: TidegateError.self) { try WireVersions(read: 4...5).common(with: greeting.versions) }
+        let error = #expect(throws: TidegateError.self) {
+            try WireVersions(read: 4...5).common(with: greeting.versions)
+        }
         #expect(error?.code == .conflict)
         #expect(error?.message.contains("4...5") == true && error?.message.contains("1...3") == true)
         #expect(throws: TidegateError.self) { try PeerGreeting(Tidegate_Peer_Hello()) }
@@ -133,7 +166,9 @@ struct WireVersionTests {
 
     @Test("questions and answers are read from the bytes that version 1 writes, and written as them")
     func questions() throws {
-        let hello = ProtoBytes.message { $0.number(1, 1); $0.number(2, 1); $0.text(3, "n1") }
+        let hello = ProtoBytes.message {
+            $0.number(1, 1); $0.number(2, 1); $0.text(3, "n1")
+        }
         let uid = GatewayUID(bits: 0x0102_0304_0506_0708_090A_0B0C_0D0E_0F10)
         let cases: [(PeerQuestion, UInt64, [UInt8])] = [
             (.endGateway(uid), 2, ProtoBytes.message { $0.bytes(1, Self.id) }),
@@ -141,7 +176,9 @@ struct WireVersionTests {
             (.giveBack(account: "acme"), 4, ProtoBytes.message { $0.text(1, "acme") }), (.probe, 5, []),
         ]
         for (question, field, content) in cases {
-            let bytes = ProtoBytes.message { $0.bytes(1, hello); $0.bytes(field, content) }
+            let bytes = ProtoBytes.message {
+                $0.bytes(1, hello); $0.bytes(field, content)
+            }
             #expect(try question.wire(from: PeerGreeting(node: "n1")).serializedBytes() as [UInt8] == bytes)
             #expect(try PeerQuestion(Tidegate_Peer_AskRequest(serializedBytes: bytes)) == question)
         }
@@ -159,7 +196,11 @@ struct WireVersionTests {
             #expect(error?.code == code)
             #expect(error?.message == "why")
         }
-        let newer = ProtoBytes.message { $0.message(3) { $0.text(1, "flooded"); $0.text(2, "too wet") } }
+        let newer = ProtoBytes.message {
+            $0.message(3) {
+                $0.text(1, "flooded"); $0.text(2, "too wet")
+            }
+        }
         let error = #expect(throws: TidegateError.self) {
             try Tidegate_Peer_AskAnswer(serializedBytes: newer).peerAnswer()
         }

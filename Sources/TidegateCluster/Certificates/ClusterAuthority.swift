@@ -11,6 +11,11 @@ package struct ClusterAuthority: Sendable {
     package struct Pair: Sendable {
         package var certificatePEM: String
         package var keyPEM: String
+
+        package init(certificatePEM: String, keyPEM: String) {
+            self.certificatePEM = certificatePEM
+            self.keyPEM = keyPEM
+        }
     }
 
     private let certificate: Certificate

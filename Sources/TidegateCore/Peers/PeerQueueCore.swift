@@ -207,7 +207,7 @@ extension PeerQueueCore.Effect {
         _ ticket: UInt64, records: Int, after pause: Duration, _ failure: PeerFailure
     ) -> Self {
         .answer(
-            ticket: ticket, Array(repeating: .later(after: pause, reason: .unavailable), count: records),
+            ticket: ticket, Array(repeating: .later(after: pause, reason: failure.reason), count: records),
             failure: failure)
     }
 }
@@ -215,6 +215,14 @@ extension PeerQueueCore.Effect {
 /// Why a peer did not do what it was asked.
 package enum PeerFailure: String, CaseIterable, Sendable {
     case full, oversized, unreachable, broken, late, silent, confused, stopped
+
+    /// Whether another way to the peer may help.
+    fileprivate var reason: LaterReason {
+        switch self {
+        case .unreachable, .broken, .late, .silent: .unreachable
+        case .full, .oversized, .confused, .stopped: .unavailable
+        }
+    }
 }
 
 package struct PeerQueueSettings: Sendable {
