@@ -137,7 +137,7 @@ let package = Package(
         tests(
             "TidegateClusterTests",
             [
-                "TidegateCluster", "TidegateWire", logging, nio("NIOCore"), nio("NIOPosix"),
+                "TidegateCluster", "TidegateWire", logging, nio("NIOCore"), nio("NIOPosix"), serviceLifecycle,
                 .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ]),
         tests(

@@ -41,7 +41,7 @@ struct CertsCommand: AsyncParsableCommand {
         var node: String
         @Option(
             name: .customLong("host"), parsing: .upToNextOption,
-            help: "Names and IP addresses of the node. Peers go by the id; other tools look for these.")
+            help: "Further names of the node. Peers go by the id; other tools look for these.")
         var hosts: [String] = []
         @Option(help: "Days that the certificate is valid (default: 730, or until the authority ends).")
         var days: Int?

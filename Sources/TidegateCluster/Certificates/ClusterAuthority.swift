@@ -60,22 +60,32 @@ package struct ClusterAuthority: Sendable {
     package var end: Date { certificate.notValidAfter }
 
     /// Certifies a fresh key for a node.
-    /// - Parameter hosts: names and IP addresses under which the node is reached, for tools that look at them. Peers go by the
-    ///   node's id.
-    /// - Throws: `.invalidRequest` when the authority itself ends before.
+    /// - Parameter hosts: further names of the node, for tools that look at them. Peers go by the node's id.
+    /// - Throws: `.invalidRequest` when the authority itself ends before, or for an address: TLS takes a certificate that names
+    ///   the address it has called, whichever node was meant to answer there.
     package func issue(node: String, hosts: [String], validity: Range<Date>) throws(TidegateError) -> Pair {
-        guard validity.upperBound <= end else {
+        // Certificates tell whole seconds.
+        guard validity.upperBound.timeIntervalSince(end) < 1 else {
             throw TidegateError(
                 .invalidRequest,
                 "the certificate would outlive its authority, which is valid until \(end.ISO8601Format())")
         }
-        let names = ([PeerName.dns(of: node)] + hosts).map(Self.name)
+        for host in hosts where (try? SocketAddress(ipAddress: host, port: 0)) != nil {
+            throw TidegateError(
+                .invalidRequest,
+                "\(host) is an address: a certificate with it would be taken for any node's that is called there")
+        }
+        for host in hosts where PeerName.node(of: host) != nil {
+            throw TidegateError(.invalidRequest, "\(host) is the name of a node: issue it a certificate of its own")
+        }
+        let names = ([PeerName.dns(of: node)] + hosts).map { GeneralName.dnsName($0) }
         do {
             let fresh = P256.Signing.PrivateKey()
             let issued = try Self.certificate(
                 subject: node, issuer: certificate.subject, validity: validity,
                 key: Certificate.PublicKey(fresh.publicKey),
-                extensions: try nodeExtensions(names: names, key: Certificate.PublicKey(fresh.publicKey)), signedBy: key)
+                extensions: try nodeExtensions(names: names, key: Certificate.PublicKey(fresh.publicKey)), signedBy: key
+            )
             return Pair(certificatePEM: try issued.pemText, keyPEM: fresh.pemRepresentation + "\n")
         } catch {
             throw TidegateError(.internalError, "no certificate could be issued", cause: error)
@@ -121,18 +131,6 @@ package struct ClusterAuthority: Sendable {
             SubjectKeyIdentifier(hash: key)
             AuthorityKeyIdentifier(keyIdentifier: authority)
             SubjectAlternativeNames(names)
-        }
-    }
-
-    private static func name(_ host: String) -> GeneralName {
-        switch try? SocketAddress(ipAddress: host, port: 0) {
-        case .v4(let address):
-            var bytes = address.address.sin_addr
-            return .ipAddress(ASN1OctetString(contentBytes: withUnsafeBytes(of: &bytes) { Array($0)[...] }))
-        case .v6(let address):
-            var bytes = address.address.sin6_addr
-            return .ipAddress(ASN1OctetString(contentBytes: withUnsafeBytes(of: &bytes) { Array($0)[...] }))
-        default: return .dnsName(host)
         }
     }
 }

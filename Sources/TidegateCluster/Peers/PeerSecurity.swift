@@ -22,6 +22,12 @@ package enum PeerSecurity: Sendable {
                 .invalidConfiguration,
                 "the node's certificate does not name \(PeerName.dns(of: node)): issue one for node \(node)")
         }
+        guard !own.namesAddresses else {
+            throw TidegateError(
+                .invalidConfiguration,
+                "the node's certificate names an IP address, for which TLS would take it for any node's: issue one without"
+            )
+        }
         let key: Certificate.PrivateKey
         do {
             key = try Certificate.PrivateKey(pemEncoded: String(decoding: keyPEM, as: UTF8.self))
@@ -84,5 +90,10 @@ extension Certificate {
             guard case .dnsName(let dns) = name else { return nil }
             return PeerName.node(of: dns)
         }
+    }
+
+    var namesAddresses: Bool {
+        guard let names = try? extensions.subjectAlternativeNames else { return false }
+        return names.contains { if case .ipAddress = $0 { true } else { false } }
     }
 }

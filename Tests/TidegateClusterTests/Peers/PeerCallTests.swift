@@ -113,8 +113,9 @@ struct PeerCallTests {
                 throw error
             }
         })
-        let short = PeerSettings.quick { $0.stallMax = .milliseconds(300) }
+        let short = PeerSettings.quick { $0.stallMax = .seconds(1) }
         try await talking(to: service, client: short) { clients, peer in
+            _ = try await clients.ask(.probe, at: peer, within: .seconds(20))
             let error = await #expect(throws: TidegateError.self) {
                 try await clients.control(Self.request, at: peer, through: Reader())
             }
@@ -187,17 +188,20 @@ struct PeerCallTests {
     @Test("a question without an answer ends with its time; whether it was carried out is not known")
     func deadline() async throws {
         let isCancelled = Mutex(false)
-        let service = FakePeer(answering: { _ in
+        let service = FakePeer(answering: { question in
+            if case .probe = question { return .done }
             do { try await Task.sleep(for: .seconds(3_600)) } catch { isCancelled.withLock { $0 = true } }
             return .done
         })
         try await talking(to: service) { clients, peer in
+            // The time is the question's, not the connection's.
+            _ = try await clients.ask(.probe, at: peer, within: .seconds(20))
             let changing = await #expect(throws: TidegateError.self) {
-                try await clients.ask(.endGateway(GatewayUID(bits: 1)), at: peer, within: .milliseconds(200))
+                try await clients.ask(.endGateway(GatewayUID(bits: 1)), at: peer, within: .seconds(1))
             }
             #expect(changing?.code == .unknownOutcome)
             let harmless = await #expect(throws: TidegateError.self) {
-                try await clients.ask(.probe, at: peer, within: .milliseconds(200))
+                try await clients.ask(.liveRows(GatewayUID(bits: 1)), at: peer, within: .seconds(1))
             }
             #expect(harmless?.code == .unavailable)
             #expect(await eventually { isCancelled.withLock { $0 } }, "the work ends when nobody waits for it")

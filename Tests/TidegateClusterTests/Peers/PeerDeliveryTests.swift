@@ -1,5 +1,5 @@
-import Testing
 import Synchronization
+import Testing
 import TidegateCluster
 import TidegateCore
 import TidegateWire
@@ -167,7 +167,7 @@ struct PeerDeliveryTests {
                         && outcomes[2].last == [.committed]
                 })
         }
-        #expect(service.arrived.map(\.batch.firstSequence) == [2])
+        #expect(Set(service.arrived.map(\.batch.firstSequence)) == [2])
     }
 
     @Test("nodes without a common version do not talk, and say why")

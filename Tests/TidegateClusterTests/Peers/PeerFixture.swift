@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import NIOPosix
+import ServiceLifecycle
 import Synchronization
 import TidegateCluster
 import TidegateCore
@@ -88,10 +89,10 @@ struct TestAuthority {
     let authority: ClusterAuthority
     init() throws { authority = try ClusterAuthority(making: "test", validity: Self.validity) }
 
-    static var validity: Range<Date> { Date(timeIntervalSinceNow: -3_600)..<Date(timeIntervalSinceNow: 86_400) }
+    static let validity = Date(timeIntervalSinceNow: -3_600)..<Date(timeIntervalSinceNow: 86_400)
 
     func security(of node: String) throws -> PeerSecurity {
-        let pair = try authority.issue(node: node, hosts: ["127.0.0.1"], validity: Self.validity)
+        let pair = try authority.issue(node: node, hosts: ["node.example"], validity: Self.validity)
         return .mutual(
             caPEM: Array(authority.pem.certificatePEM.utf8), certificatePEM: Array(pair.certificatePEM.utf8),
             keyPEM: Array(pair.keyPEM.utf8))
@@ -131,9 +132,21 @@ func serving<Value: Sendable>(
     let server = try PeerServer(
         node: node, host: "127.0.0.1", port: port, security: security, service: service, settings: settings,
         threads: sockets, logger: quiet)
-    return try await running({ try await server.run() }) {
-        let port = try await server.listeningPort()
-        return try await body(PeerAddress(node: node, host: "127.0.0.1", port: port))
+    // Stopped as a node stops it: cancelling it in the middle of an accept ends the process (grpc-swift-nio-transport 2.9.2).
+    let group = ServiceGroup(services: [server], logger: quiet)
+    return try await withThrowingTaskGroup(of: Void.self) { tasks in
+        tasks.addTask { try await group.run() }
+        do {
+            let port = try await server.listeningPort()
+            let value = try await body(PeerAddress(node: node, host: "127.0.0.1", port: port))
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+            return value
+        } catch {
+            await group.triggerGracefulShutdown()
+            try? await tasks.waitForAll()
+            throw error
+        }
     }
 }
 

@@ -32,7 +32,7 @@ struct CertificateFolderTests {
         #expect(authority.files.count == 3)
         for node in ["n1", "N_2"] {
             let issued = try folder.issue(
-                node: node, hosts: ["node.example", "10.0.0.1", "::1"], validity: validity(), isExact: true,
+                node: node, hosts: ["node.example"], validity: validity(), isExact: true,
                 replaces: false)
             #expect(issued.files == [folder.certificate(of: node), folder.key(of: node)])
             let security = PeerSecurity.mutual(
@@ -100,6 +100,12 @@ struct CertificateFolderTests {
         }
         #expect(issue("n1") == .notFound)
         _ = try made()
+        for host in ["10.0.0.1", "::1", "n2.node.tidegate"] {
+            let error = #expect(throws: TidegateError.self, "\(host) would make it other nodes' certificate") {
+                try folder.issue(node: "n1", hosts: [host], validity: validity(), isExact: true, replaces: false)
+            }
+            #expect(error?.code == .invalidRequest)
+        }
         for id in ["", "..", "a/b", "ä", String(repeating: "n", count: 65)] { #expect(issue(id) == .invalidRequest) }
         let other = try ClusterAuthority(making: "other", validity: validity())
         try other.pem.keyPEM.write(toFile: folder.authorityKey, atomically: true, encoding: .utf8)
