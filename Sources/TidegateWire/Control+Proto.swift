@@ -1,9 +1,10 @@
+package import TidegateCore
+
 #if canImport(FoundationEssentials)
     internal import FoundationEssentials
 #else
     internal import Foundation
 #endif
-package import TidegateCore
 
 extension ControlRequest {
     package init(_ wire: Tidegate_Peer_ControlRequest) {

@@ -1,9 +1,10 @@
+package import TidegateCore
+
 #if canImport(FoundationEssentials)
     internal import FoundationEssentials
 #else
     internal import Foundation
 #endif
-package import TidegateCore
 
 extension PeerParcel {
     package init(_ wire: Tidegate_Peer_Batch) throws(TidegateError) {
@@ -51,7 +52,9 @@ extension UInt128 {
     var wire: Data { withUnsafeBytes(of: bigEndian) { Data($0) } }
 
     init(wire: Data) throws(TidegateError) {
-        guard wire.count == 16 else { throw TidegateError(.invalidRequest, "an id of \(wire.count) bytes instead of 16") }
+        guard wire.count == 16 else {
+            throw TidegateError(.invalidRequest, "an id of \(wire.count) bytes instead of 16")
+        }
         self = wire.reduce(0) { $0 << 8 | UInt128($1) }
     }
 }

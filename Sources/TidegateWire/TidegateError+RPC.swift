@@ -13,7 +13,8 @@ extension TidegateError {
     package init(_ error: any Error, peer: PeerAddress) {
         if let error = error as? TidegateError {
             self = error
-        } else if let error = error as? RPCError, let text = error.metadata[stringValues: Self.codeKey].first(where: { _ in true }),
+        } else if let error = error as? RPCError,
+            let text = error.metadata[stringValues: Self.codeKey].first(where: { _ in true }),
             let code = Code(rawValue: text)
         {
             self.init(code, error.message, cause: error)

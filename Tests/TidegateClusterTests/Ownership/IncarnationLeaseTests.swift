@@ -1,8 +1,8 @@
 import Logging
+import Testing
 import TidegateCluster
 import TidegateCore
 import TidegateTestKit
-import Testing
 
 @Suite("A node's place among others", .timeLimit(.minutes(1)))
 struct IncarnationLeaseTests {
