@@ -225,7 +225,8 @@ package final class Objects: RecordReceiver, LogService, Sendable {
     package func slotStatus() async -> [SlotStatus] {
         var status: [SlotStatus] = []
         for host in hosts { status.append(await host.status()) }
-        return status
+        // What is only being claimed is nobody's yet: the claim may lose.
+        return status.filter { $0.epoch > 0 }
     }
 }
 

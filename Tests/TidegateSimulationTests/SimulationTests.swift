@@ -6,7 +6,7 @@ struct SimulationTests {
     /// What `make test` spends; `make simulate` runs as many as one likes.
     private static let seeds: UInt64 = 2_000
 
-    @Test("keeps every invariant and comes to rest, and meets every situation it knows", .timeLimit(.minutes(5)))
+    @Test("keeps every invariant and comes to rest, and meets every situation it knows", .timeLimit(.minutes(10)))
     func standard() async {
         let covered = await run(Self.seeds, .standard)
         for situation in Coverage.allCases where situation.scenario == .standard {
