@@ -52,7 +52,7 @@ package final class Objects: RecordReceiver, LogService, Sendable {
             for slot in slots {
                 group.addTask {
                     do throws(TidegateError) {
-                        try await self.claim(slot)
+                        try await self.claim(slot, seen: nil)
                         return nil
                     } catch {
                         return error
@@ -253,7 +253,7 @@ extension Objects: GatewayLogs {
 }
 
 extension Objects: SlotKeeper {
-    package func claim(_ slot: SlotID) async throws(TidegateError) {
+    package func claim(_ slot: SlotID, seen: Epoch?) async throws(TidegateError) {
         let host = SlotHost(slot, world: world) { [weak self] in await self?.reclaim($0) }
         let isNew = served.withLock { served in
             guard served[slot] == nil else { return false }
@@ -262,7 +262,7 @@ extension Objects: SlotKeeper {
         }
         guard isNew else { throw TidegateError(.conflict, "The slot \(slot) is claimed here already.") }
         do throws(TidegateError) {
-            try await host.claimAndRecover()
+            try await host.claimAndRecover(seen: seen)
         } catch {
             await host.giveUp()
             forget(slot)

@@ -115,7 +115,9 @@ package actor SlotSteward: Service {
         owned.record(served.count)
         for effect in core.handle(event, at: now) {
             switch effect {
-            case .claim(let slot): group.addTask { await self.claim(slot) }
+            case .claim(let slot):
+                let seen = core.epoch(of: slot)
+                group.addTask { await self.claim(slot, seen: seen) }
             case .probe(let incarnation): group.addTask { await self.probe(incarnation) }
             case .robbed(let slot):
                 robberies.increment()
@@ -131,9 +133,9 @@ package actor SlotSteward: Service {
         }
     }
 
-    private func claim(_ slot: SlotID) async {
+    private func claim(_ slot: SlotID, seen: Epoch) async {
         do throws(TidegateError) {
-            try await keeper.claim(slot)
+            try await keeper.claim(slot, seen: seen)
             claims.increment()
             input.yield(.core(.claimed(slot)))
         } catch {

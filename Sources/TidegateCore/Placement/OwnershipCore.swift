@@ -211,6 +211,9 @@ package struct OwnershipCore: Sendable {
 
     // MARK: - For the shell
 
+    /// The slot's epoch in the view that the last effects rest on.
+    package func epoch(of slot: SlotID) -> Epoch { view.owners[slot]?.epoch ?? 0 }
+
     /// Slots that nobody serves as far as this node can tell.
     package var unowned: [SlotID] {
         slots.filter { slot in

@@ -25,8 +25,9 @@ package struct OneRegion: GatewayHomes {
 /// Whoever serves slots in this process, as the one who decides which sees it.
 package protocol SlotKeeper: Sendable {
     /// Returns when the slot is claimed, recovered and served.
+    /// - Parameter seen: the slot's epoch when it was found to be without an owner; `nil` robs whoever has it.
     /// - Throws: `.notOwner` when somebody else was faster.
-    func claim(_ slot: SlotID) async throws(TidegateError)
+    func claim(_ slot: SlotID, seen: Epoch?) async throws(TidegateError)
     /// Finishes what is in flight, takes a snapshot, and gives the slot up. Returns when it is free, or was lost.
     func release(_ slot: SlotID, to node: String?) async
     /// The slot is somebody else's: ends serving it at once.

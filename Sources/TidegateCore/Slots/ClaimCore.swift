@@ -71,6 +71,7 @@ package struct ClaimCore: Sendable {
     private let incarnation: IncarnationID
     private let settings: SlotSettings
     private let nowMs: Int64
+    private let seen: Epoch?
 
     private var phase = Phase.idle
     private var failures = 0
@@ -91,15 +92,20 @@ package struct ClaimCore: Sendable {
     private var replayed = 0
     private var holes: [LogIndex] = []
 
-    /// - Parameter nowMs: wall clock, for counting claims only: a wrong one makes a replay more or less careful.
+    /// - Parameters:
+    ///   - nowMs: wall clock, for counting claims only: a wrong one makes a replay more or less careful.
+    ///   - seen: the epoch at which the slot was found to be without an owner; with another one somebody was faster, and is not
+    ///     robbed. `nil` claims whatever is there.
     package init(
-        _ slot: SlotID, keys: CoordinationKeys, incarnation: IncarnationID, nowMs: Int64, settings: SlotSettings
+        _ slot: SlotID, keys: CoordinationKeys, incarnation: IncarnationID, nowMs: Int64, settings: SlotSettings,
+        seen: Epoch? = nil
     ) {
         self.slot = slot
         self.keys = keys
         self.incarnation = incarnation
         self.nowMs = nowMs
         self.settings = settings
+        self.seen = seen
     }
 
     package mutating func handle(_ event: Event, at now: Duration) -> [Effect] {
@@ -145,6 +151,10 @@ package struct ClaimCore: Sendable {
         do throws(TidegateError) {
             let claim = try SlotClaim(
                 slot, keys: keys, reads: reads, incarnation: incarnation, nowMs: nowMs, settings: settings)
+            if let seen, claim.epoch != seen + 1 {
+                phase = .done
+                return [.failed(TidegateError(.notOwner, "The slot \(slot) was claimed by somebody else meanwhile."))]
+            }
             self.claim = claim
             phase = .claiming
             return [.claim(claim.transaction)]

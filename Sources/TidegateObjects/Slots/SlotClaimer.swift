@@ -34,11 +34,13 @@ struct SlotClaimer: Sendable {
 
     let slot: SlotID
     let world: SlotWorld
+    private let seen: Epoch?
     private let origin = ContinuousClock.now
 
-    init(_ slot: SlotID, world: SlotWorld) {
+    init(_ slot: SlotID, world: SlotWorld, seen: Epoch? = nil) {
         self.slot = slot
         self.world = world
+        self.seen = seen
     }
 
     private var now: Duration { origin.duration(to: .now) }
@@ -47,7 +49,7 @@ struct SlotClaimer: Sendable {
     func run(into target: any Target) async throws -> Outcome {
         var core = ClaimCore(
             slot, keys: world.keys, incarnation: world.incarnation, nowMs: world.clock.milliseconds(),
-            settings: world.settings.slot)
+            settings: world.settings.slot, seen: seen)
         var objects: [LogIndex: FetchedObject] = [:]
         var manifest: SnapshotManifest?
         var hasStarted = false

@@ -4,10 +4,11 @@ internal import TidegateCore
 /// Claim and recovery (protocol §5).
 extension SlotHost {
     /// Becomes the owner and replays what the snapshot does not hold. Afterwards everything committed is applied.
-    func claimAndRecover() async throws(TidegateError) {
+    /// - Parameter seen: as `SlotKeeper.claim` has it.
+    func claimAndRecover(seen: Epoch? = nil) async throws(TidegateError) {
         let outcome: SlotClaimer.Outcome
         do {
-            outcome = try await SlotClaimer(slot, world: world).run(into: self)
+            outcome = try await SlotClaimer(slot, world: world, seen: seen).run(into: self)
         } catch {
             throw (error as? TidegateError)
                 ?? TidegateError(.internalError, "The claim of \(slot) was given up.", cause: error)

@@ -23,9 +23,12 @@ private final class PaperKeeper: SlotKeeper {
     var servedSlots: [SlotID] { slots.sorted() }
     var slots: Set<SlotID> { served.withLock { Set($0.keys) } }
 
-    func claim(_ slot: SlotID) async throws(TidegateError) {
+    func claim(_ slot: SlotID, seen: Epoch?) async throws(TidegateError) {
         let reads = try await store.commit(SlotClaim.reading(slot, keys: keys)).reads
         let claim = try SlotClaim(slot, keys: keys, reads: reads, incarnation: incarnation, nowMs: 0)
+        guard seen.map({ claim.epoch == $0 + 1 }) ?? true else {
+            throw TidegateError(.notOwner, "Somebody was faster.")
+        }
         let outcome = try await store.commit(claim.transaction)
         guard outcome.succeeded else { throw TidegateError(.notOwner, "Somebody was faster.") }
         served.withLock { $0[slot] = (claim.epoch, outcome.revision) }
