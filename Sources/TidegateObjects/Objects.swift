@@ -14,8 +14,8 @@ package final class Objects: RecordReceiver, LogService, Sendable {
     private let world: SlotWorld
     private let homes: any GatewayHomes
     private let reclaimElsewhere: @Sendable (String) async -> Void
-    package let endings: AsyncStream<SlotID>
-    private let ending: AsyncStream<SlotID>.Continuation
+    package let endings: AsyncStream<Void>
+    private let ending: AsyncStream<Void>.Continuation
     private let clock: any WallClock
     private let store: any ObjectStore
     /// Of a body in an object, shown with its row.
@@ -42,7 +42,7 @@ package final class Objects: RecordReceiver, LogService, Sendable {
             registry: DocumentRegistry(store: coordination, keys: keys), clock: clock, settings: settings,
             logger: logger,
             mintName: mintName, entryGuard: entryGuard)
-        (endings, ending) = AsyncStream.makeStream()
+        (endings, ending) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Claims and recovers `slots`, then serves them.
@@ -273,7 +273,10 @@ extension Objects: SlotKeeper {
             await host.run()
             self.forget(slot)
         }
-        served.withLock { $0[slot]?.task = task }
+        served.withLock { served in
+            // It may have ended by now, and somebody else have begun.
+            if served[slot]?.host === host { served[slot]?.task = task }
+        }
     }
 
     package func release(_ slot: SlotID, to node: String?) async {
@@ -289,7 +292,7 @@ extension Objects: SlotKeeper {
     private func forget(_ slot: SlotID) {
         let host = served.withLock { $0.removeValue(forKey: slot)?.host }
         host?.mailbox.close()
-        ending.yield(slot)
+        ending.yield()
     }
 
     /// Gateways of the account on this node return what they do not use.

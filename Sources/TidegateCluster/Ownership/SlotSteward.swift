@@ -38,7 +38,6 @@ package actor SlotSteward: Service {
     private var core: OwnershipCore
     private var votes: VoteCore
     private var moves: MoveCore
-    private var served: Set<SlotID> = []
     private var isMoving = false
     private var isLeaving = false
     private let inputs: AsyncStream<Input>
@@ -86,7 +85,7 @@ package actor SlotSteward: Service {
                 for await _ in replica.changes() { input.yield(.look) }
             }
             group.addTask { [keeper, input] in
-                for await slot in keeper.endings { input.yield(.core(.ended(slot))) }
+                for await _ in keeper.endings { input.yield(.look) }
             }
             group.addTask { [input] in
                 while (try? await Task.sleep(for: .seconds(1))) != nil { input.yield(.look) }
@@ -96,10 +95,12 @@ package actor SlotSteward: Service {
                 switch next {
                 case .core(let event): step(event, &group)
                 case .look:
+                    step(.served(Set(keeper.servedSlots)), &group)
                     step(.view(replica.view), &group)
                     step(.dead(members.deadIncarnations), &group)
                     castVotes(&group)
                     offerMove(&group)
+                    owned.record(keeper.servedSlots.count)
                 }
             }
             group.cancelAll()
@@ -107,12 +108,6 @@ package actor SlotSteward: Service {
     }
 
     private func step(_ event: OwnershipCore.Event, _ group: inout DiscardingTaskGroup) {
-        switch event {
-        case .claimed(let slot): served.insert(slot)
-        case .ended(let slot): served.remove(slot)
-        default: break
-        }
-        owned.record(served.count)
         for effect in core.handle(event, at: now) {
             switch effect {
             case .claim(let slot):
@@ -190,7 +185,7 @@ package actor SlotSteward: Service {
             if let node = owner.inc.flatMap({ view.incarnations[$0]?.node }) { owners[slot] = node }
         }
         guard !isMoving, !isLeaving, let offer = moves.handle(members: nodes, owners: owners, at: now),
-            served.contains(offer.slot)
+            keeper.servedSlots.contains(offer.slot)
         else { return }
         isMoving = true
         logger.notice("Hands a slot off", metadata: ["slot": "\(offer.slot)", "to": "\(offer.to)"])

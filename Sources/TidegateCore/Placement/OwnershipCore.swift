@@ -36,8 +36,8 @@ package struct OwnershipCore: Sendable {
         /// This node serves the slot.
         case claimed(SlotID)
         case claimFailed(SlotID)
-        /// It served the slot and does no more, or a failed claim is forgotten.
-        case ended(SlotID)
+        /// What this node serves by now, slots that it is still claiming included.
+        case served(Set<SlotID>)
         case probed(incarnation: String, answers: Bool)
         case drain
         case tick
@@ -75,7 +75,9 @@ package struct OwnershipCore: Sendable {
     private var since: [SlotID: (epoch: Epoch, at: Duration)] = [:]
     private var probes: [String: (answers: Bool, at: Duration)] = [:]
     private var probing: Set<String> = []
+    /// Of `ringNodes`: making one takes longer than all that is asked of it.
     private var ring = HashRing([])
+    private var ringNodes: Set<HashRing.Node> = []
     private var wakeAt: Duration?
 
     /// - Parameter regions: those that the cluster's document names.
@@ -116,9 +118,7 @@ package struct OwnershipCore: Sendable {
         case .claimFailed(let slot):
             claiming.remove(slot)
             fail(slot, at: now)
-        case .ended(let slot):
-            claiming.remove(slot)
-            serving.remove(slot)
+        case .served(let slots): serving = slots.subtracting(claiming)
         case .probed(let id, let answers):
             probing.remove(id)
             probes[id] = (answers, now)
@@ -150,7 +150,8 @@ package struct OwnershipCore: Sendable {
         guard !isDraining, view.incarnations[incarnation] != nil else { return [] }
         probes = probes.filter { now - $0.value.at < settings.probeLife && view.incarnations[$0.key] != nil }
         let held = held()
-        ring = HashRing(eligible())
+        let nodes = eligible()
+        if nodes != ringNodes { (ring, ringNodes) = (HashRing(nodes), nodes) }
         var effects: [Effect] = []
         var next: Duration?
         for slot in slots where !serving.contains(slot) && !claiming.contains(slot) {
@@ -195,9 +196,10 @@ package struct OwnershipCore: Sendable {
         return order.firstIndex(of: nodeID)
     }
 
-    private func eligible() -> [HashRing.Node] {
-        view.incarnations.filter { $0.value.state == .active && ($0.key == incarnation || !dead.contains($0.key)) }
-            .values.map { HashRing.Node(nodeID: $0.node, region: $0.region) }
+    private func eligible() -> Set<HashRing.Node> {
+        Set(
+            view.incarnations.filter { $0.value.state == .active && ($0.key == incarnation || !dead.contains($0.key)) }
+                .values.map { HashRing.Node(nodeID: $0.node, region: $0.region) })
     }
 
     /// Slots per node, those that are being claimed here included.

@@ -34,6 +34,6 @@ package protocol SlotKeeper: Sendable {
     func abandon(_ slot: SlotID)
     /// Slots that are served here, those that are being recovered included.
     var servedSlots: [SlotID] { get }
-    /// Slots that were served and are no longer, for whatever reason. One reader.
-    var endings: AsyncStream<SlotID> { get }
+    /// Elements say that a slot is served no longer, or that a claim came to nothing. One reader.
+    var endings: AsyncStream<Void> { get }
 }

@@ -63,6 +63,18 @@ package struct SnapshotManifest: Equatable, Sendable, Codable {
         self.ended = ended
     }
 
+    /// Builds before the list of ended gateways wrote none: their snapshots can be read on.
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        slot = try values.decode(String.self, forKey: .slot)
+        epoch = try values.decode(Epoch.self, forKey: .epoch)
+        n = try values.decode(LogIndex.self, forKey: .n)
+        logCRC = try values.decode(UInt32.self, forKey: .logCRC)
+        holes = try values.decode([LogIndex].self, forKey: .holes)
+        gateways = try values.decode([Item].self, forKey: .gateways)
+        ended = try values.decodeIfPresent([Ended].self, forKey: .ended) ?? []
+    }
+
     /// - Throws: `.corrupt` unless these are the bytes that `pointer` means.
     package init(decoding bytes: [UInt8], of pointer: SnapshotPointer) throws(TidegateError) {
         guard bytes.count == pointer.size, CRC32C.checksum(bytes) == pointer.crc else {

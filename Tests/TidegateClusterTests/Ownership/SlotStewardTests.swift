@@ -8,8 +8,8 @@ import TidegateTestKit
 
 /// Claims by writing the records that a slot's owner writes, and nothing else.
 private final class PaperKeeper: SlotKeeper {
-    let endings: AsyncStream<SlotID>
-    private let ending: AsyncStream<SlotID>.Continuation
+    let endings: AsyncStream<Void>
+    private let ending: AsyncStream<Void>.Continuation
     private let store: any CoordinationStore
     private let keys: CoordinationKeys
     private let incarnation: IncarnationID
@@ -39,12 +39,12 @@ private final class PaperKeeper: SlotKeeper {
         let free = try? SlotClaim.release(
             slot, keys: keys, epoch: epoch, fence: fence, hint: node, minReader: nil)
         if let free { _ = try? await store.commit(free) }
-        ending.yield(slot)
+        ending.yield()
     }
 
     func abandon(_ slot: SlotID) {
         served.withLock { $0[slot] = nil }
-        ending.yield(slot)
+        ending.yield()
     }
 }
 

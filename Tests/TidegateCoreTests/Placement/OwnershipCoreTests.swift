@@ -140,6 +140,17 @@ struct OwnershipCoreTests {
         #expect(gaps.last == .seconds(10))
     }
 
+    @Test("a slot that this node lost is claimed again, also when the word of its loss came before that of its claim")
+    func lost() {
+        var core = OwnershipCore(incarnation: me, nodeID: "n1", regions: ["eu"], slotsPerRegion: 1)
+        #expect(claims(core.handle(.view(view([me: ("n1", .active)])), at: .zero)) == [slots[0]])
+        #expect(core.handle(.served([slots[0]]), at: .zero).isEmpty)  // it is still being claimed
+        #expect(core.unowned == [slots[0]])
+        #expect(core.handle(.served([]), at: .zero).isEmpty)
+        #expect(core.handle(.claimed(slots[0]), at: .zero).isEmpty)
+        #expect(claims(core.handle(.served([]), at: .seconds(1))) == [slots[0]])
+    }
+
     @Test("whoever serves a slot that another incarnation owns is told")
     func robbed() {
         var core = core()
